@@ -1,0 +1,17 @@
+import type { Manifest } from '@sbox/protocol';
+import type { Reconciler } from '../order.ts';
+import type { ManagerSession } from '../sync/session.ts';
+import type { StatusSource } from '../sync/status-source.ts';
+import type { EventRing } from './event-ring.ts';
+
+/** What the local API tells of and acts on. */
+export interface LocalApiDeps {
+  readonly reconciler: Reconciler;
+  readonly statusSource: StatusSource;
+  /** Undefined on a server that has no manager. */
+  readonly manager: () => ManagerSession | undefined;
+  readonly serverId: () => string | null;
+  readonly events: EventRing;
+  /** Takes a bundle: verified like a manifest from the network. */
+  readonly importBundle: (bundle: Uint8Array) => Promise<Manifest>;
+}

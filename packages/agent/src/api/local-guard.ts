@@ -1,0 +1,64 @@
+import { ProblemError, type Clock } from '@sbox/core';
+import { equalSecrets } from '@sbox/daemon/keys';
+import type { Caller, Guard } from '@sbox/daemon/serve';
+import { permissionNames } from '@sbox/protocol';
+import type { AgentSettings } from '../settings/schema.ts';
+
+const everything: ReadonlySet<(typeof permissionNames)[number]> = new Set(permissionNames);
+const local: Caller = { kind: 'local', id: 'local', name: 'local', permissions: everything };
+const anonymous: Caller = { kind: 'anonymous', id: 'anonymous', name: 'anonymous', permissions: new Set() };
+const windowMs = 60_000;
+
+/** Whoever may open the socket file may do everything: the permissions of the file are the check. */
+export const createSocketGuard = (): Guard => async () => local;
+
+/** Over TCP: the token, unless the operator turned it off on loopback, and so many requests a minute. */
+export function createTcpGuard({ security }: AgentSettings['api'], clock: Clock): Guard {
+  const { rate_limit: limit, auth_enabled: isAsked, auth_token: token } = security;
+  let windowStartMs = clock.monotonic();
+  let count = 0;
+  const admit = (): void => {
+    if (clock.monotonic() - windowStartMs >= windowMs) {
+      windowStartMs = clock.monotonic();
+      count = 0;
+    }
+    count += 1;
+    if (!limit.enabled || count <= limit.requests_per_minute) return;
+    const retryAfterS = Math.ceil((windowStartMs + windowMs - clock.monotonic()) / 1000);
+    throw new ProblemError('request.rate-limited', `more than ${limit.requests_per_minute} requests a minute`, {
+      details: { retry_after_s: retryAfterS },
+    });
+  };
+  return async ({ permission }, { headers }) => {
+    admit();
+    if (permission === 'public') return anonymous;
+    if (!isAsked) return local;
+    const given = /^Bearer (.+)$/i.exec(headers['authorization'] ?? '')?.[1];
+    if (given === undefined) throw new ProblemError('auth.missing', 'the local API asks for the token');
+    if (token === undefined || !equalSecrets(given, token))
+      throw new ProblemError('auth.invalid', 'the token is another one');
+    return local;
+  };
+}
+
+const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
+export const isSocketPath = (host: string): boolean => host.startsWith('/');
+
+/** @throws ProblemError `settings.unsafe` when the API would be open to others, or locked to everybody. */
+export function refuseUnsafeApi({ host, security }: AgentSettings['api']): void {
+  const isLocal = isSocketPath(host) || loopback.test(host);
+  if (!security.auth_enabled && !isLocal) {
+    throw new ProblemError(
+      'settings.unsafe',
+      `api.security.auth_enabled is false, but ${host} is no loopback address`,
+      {
+        fix: 'Set api.security.auth_token, or listen on 127.0.0.1 or on a socket file.',
+      },
+    );
+  }
+  if (security.auth_enabled && security.auth_token === undefined && !isSocketPath(host)) {
+    throw new ProblemError('settings.invalid', 'api.enabled needs api.security.auth_token', {
+      fix: 'Set api.security.auth_token (16 characters or more), or api.host to the path of a socket file.',
+    });
+  }
+}

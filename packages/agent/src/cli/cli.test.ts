@@ -1,0 +1,145 @@
+import { expect, test, describe } from '@jest/globals';
+import { readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { systemClock } from '@sbox/core';
+import { eventually, openBench, type Bench } from '../../test/agent-bench.ts';
+import { makeBundle } from '../../test/bundles.ts';
+import { startManagerDouble } from '../../test/manager-double.ts';
+import { configText, testManifest } from '../../test/manifests.ts';
+import { commands } from './commands.ts';
+import { runProgram } from './program.ts';
+
+const clock = systemClock;
+const one = configText('one');
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function sboxagent(
+  bench: Bench,
+  words: readonly string[],
+  more: { signal?: AbortSignal; onStdout?: (text: string) => void } = {},
+): Promise<Ran> {
+  const ran = { stdout: '', stderr: '' };
+  const code = await runProgram(commands, words, {
+    environment: {
+      SBOXAGENT_STATE_DIR: bench.stateDir,
+      SBOXAGENT_IMPORT_DIR: bench.importDir,
+      SBOXAGENT_SYNC_SOCKET: 'false',
+      SBOX_SING_BOX: '/nowhere/sing-box',
+    },
+    programFile: '/nowhere/main.ts',
+    nodeFile: process.execPath,
+    kill: () => {},
+    pid: process.pid,
+    uid: process.getuid?.() ?? 0,
+    clock,
+    signal: more.signal ?? new AbortController().signal,
+    stdin: Readable.from(['{}']),
+    stdout: (text) => {
+      ran.stdout += text;
+      more.onStdout?.(text);
+    },
+    stderr: (text) => {
+      ran.stderr += text;
+    },
+  });
+  return { code, ...ran };
+}
+
+describe('sboxagent', () => {
+  test('every command has a summary and shows help', async () => {
+    await using bench = await openBench();
+    for (const { usage } of commands) {
+      const words = usage.split(' ').filter((word) => !/^[<[]/.test(word));
+      const { code, stdout } = await sboxagent(bench, [...words, '--help']);
+      expect([usage, code]).toEqual([usage, 0]);
+      expect(stdout).toContain('--state-dir');
+    }
+    expect((await sboxagent(bench, ['--help'])).stdout).not.toContain('overlay');
+  });
+
+  test.each([
+    [['nothing'], 2, /unknown command/],
+    [['join'], 2, /missing required argument/],
+    [['join', 'http://127.0.0.1:1'], 2, /--token-file/],
+    [['join', 'http://127.0.0.1:1', '--token-file', '/nowhere/token'], 3, /\/nowhere\/token/],
+    [['status'], 6, /fix: {3}.*sboxagent run/],
+    [['config', 'history'], 6, /agent\.sock/],
+    [['status', '-o', 'xml'], 2, /xml is not one of/],
+    [['run', '--config', '/nowhere.yaml'], 3, /nowhere/],
+    [['import', '/nowhere/bundle'], 3, /nowhere/],
+    [['overlay', '/nowhere/in', '/nowhere/out'], 1, /"code":"file.unreadable"/],
+  ])('%j ends with %i and says what, why and what to do', async (words, code, pattern) => {
+    await using bench = await openBench();
+    const ran = await sboxagent(bench, words);
+    expect([ran.code, ran.stdout]).toEqual([code, '']);
+    expect(ran.stderr).toMatch(pattern);
+    if (words[0] !== 'overlay') expect(ran.stderr).toMatch(/^error: .+\ncause: .+\nfix: {3}.+\n$/);
+  });
+
+  test('joins, runs until it is told to stop, and answers the other commands meanwhile', async () => {
+    await using bench = await openBench();
+    await using manager = await startManagerDouble({ clock });
+    const tokenFile = path.join(bench.directory, 'token');
+    await writeFile(tokenFile, manager.joinToken());
+    const joined = await sboxagent(bench, [
+      'join',
+      manager.url,
+      '--token-file',
+      tokenFile,
+      '--name',
+      'edge',
+      '-o',
+      'json',
+    ]);
+    expect([joined.code, JSON.parse(joined.stdout)]).toMatchObject([0, { name: 'edge', pin: manager.pin }]);
+    const stop = new AbortController();
+    let ready = '';
+    const running = sboxagent(bench, ['run', '--ready-json'], {
+      signal: stop.signal,
+      onStdout: (text) => (ready += text),
+    });
+    await eventually('it is ready', () => ready !== '');
+    expect(JSON.parse(ready)).toMatchObject({ ready: true, phase: 'idle' });
+    await eventually('it has reported', () => manager.statuses.length > 0);
+    const status = await sboxagent(bench, ['status']);
+    expect(status.stdout).toContain(`manager  ${manager.url} answers`);
+    expect((await sboxagent(bench, ['config', 'show'])).stdout).toBe('nothing runs\n');
+    expect((await sboxagent(bench, ['config', 'history', '--json'])).stdout).toBe('{"items":[]}\n');
+    expect((await sboxagent(bench, ['config', 'rollback'])).code).toBe(3);
+    expect((await sboxagent(bench, ['events'])).stdout).toContain('agent.started');
+    expect((await sboxagent(bench, ['logs'])).code).toBe(0);
+    const doctor = await sboxagent(bench, ['doctor', '-o', 'json']);
+    const checks = (JSON.parse(doctor.stdout) as { checks: { check: string; ok: boolean }[] }).checks;
+    expect(checks.filter(({ ok }) => !ok).map(({ check }) => check)).toEqual(['engine']);
+    expect(doctor.code).toBe(1);
+    stop.abort();
+    expect((await running).code).toBe(0);
+  });
+
+  test('a bundle brings its server with it when the pin fits, and waits for an agent that does not run', async () => {
+    await using bench = await openBench();
+    await using manager = await startManagerDouble({ clock });
+    const file = path.join(bench.directory, 'bundle.sbox');
+    await writeFile(file, makeBundle(manager, testManifest('srv_island', 3, one), [one]));
+    const without = await sboxagent(bench, ['import', file]);
+    expect([without.code, without.stderr]).toMatchObject([5, expect.stringContaining('--pin')]);
+    const wrong = await sboxagent(bench, ['import', file, '--pin', `sha256:${'0'.repeat(64)}`]);
+    expect([wrong.code, wrong.stderr]).toMatchObject([4, expect.stringContaining('root key')]);
+    expect(await readdir(bench.stateDir)).toEqual([]);
+    const taken = await sboxagent(bench, ['import', file, '--pin', manager.pin, '-o', 'json']);
+    expect([taken.code, JSON.parse(taken.stdout)]).toEqual([0, { epoch: 1, generation: 3, state: 'waiting' }]);
+    await using agent = await bench.start();
+    await eventually('the bundle runs', () => agent.fake.state.running?.source === 'bundle');
+    expect(agent.identity).toMatchObject({ server_id: 'srv_island', name: 'island', manager_urls: [] });
+    await writeFile(file, makeBundle(manager, testManifest('srv_island', 4, one), [one]));
+    const next = await sboxagent(bench, ['import', file]);
+    expect([next.code, next.stdout]).toMatchObject([0, expect.stringContaining('1.4')]);
+    await eventually('the next one runs', () => agent.fake.state.running?.generation === 4);
+  });
+});

@@ -1,0 +1,33 @@
+import path from 'node:path';
+import { ProblemError } from '@sbox/core';
+import { createLineSink, createLogger } from '@sbox/daemon/log';
+import { join } from '../identity/join.ts';
+import { arg, text, type Call } from './command.ts';
+import { findEngine } from './find-engine.ts';
+
+/** `sboxagent join URL --token-file F [--name N]` */
+export async function joinCommand(call: Call): Promise<void> {
+  const { host, out } = call;
+  const tokenFile = text(call, 'tokenFile');
+  if (tokenFile === undefined) {
+    throw new ProblemError('command.usage', '--token-file is missing', {
+      fix: 'Write the token into a file of mode 0600, then: sboxagent join URL --token-file FILE',
+    });
+  }
+  const settings = await call.settings();
+  const engine = await findEngine(call);
+  const identity = await join({
+    url: arg(call, 0),
+    tokenFile: path.resolve(tokenFile),
+    name: text(call, 'name'),
+    stateDir: path.resolve(settings.state_dir),
+    engines: engine ? [{ kind: engine.kind, version: engine.version, tags: [...engine.tags] }] : [],
+    clock: host.clock,
+    log: createLogger(createLineSink(host.stderr, host.clock), 'error'),
+    signal: host.signal,
+  });
+  out.thing(
+    identity,
+    () => `joined ${identity.manager_urls[0] ?? ''} as ${identity.name} (${identity.server_id})\nnext:  sboxagent run`,
+  );
+}

@@ -1,0 +1,30 @@
+import { expect, test } from '@jest/globals';
+import { readdir, writeFile } from 'node:fs/promises';
+import { openBench } from '../../test/agent-bench.ts';
+import { openStateDirectory, statePaths } from './identity.ts';
+import { openStateLock, readStartTime } from './state-lock.ts';
+
+test('one of many starters gets the directory, also when a dead one left its lock', async () => {
+  await using bench = await openBench();
+  const { stateDir } = bench;
+  await openStateDirectory(stateDir);
+  // The pid belongs to a process that started at another time.
+  await writeFile(statePaths(stateDir).lock, `${process.pid} 1`);
+  const startTime = (pid: number): string => (pid === process.pid ? '7' : String(pid));
+  const starters = Array.from(
+    { length: 20 },
+    async (_, index) => await openStateLock({ stateDir, pid: 100_000 + index, startTime }),
+  );
+  const results = await Promise.allSettled(starters);
+  const winners = results.filter((result) => result.status === 'fulfilled');
+  expect(winners).toHaveLength(1);
+  for (const result of results)
+    if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'agent.running' });
+  await winners[0]?.value[Symbol.asyncDispose]();
+  expect(await readdir(stateDir)).toEqual([]);
+});
+
+test('the start time of this process is known, of a process that is not there it is not', () => {
+  expect(readStartTime(process.pid)).toMatch(/^\d+$/);
+  expect(readStartTime(4_194_305)).toBeUndefined();
+});

@@ -1,0 +1,83 @@
+import type { AgentStatus, Manifest, Nack, UnitStatus } from '@sbox/protocol';
+
+/** Where an order came from: the network, a signed bundle, or a plain file of this machine. */
+export type OrderSource = 'manager' | 'bundle' | 'local';
+
+/** Hands out content by digest. The taker checks the digest; the giver only brings bytes. */
+export interface BlobSource {
+  /** @throws ProblemError `blob.fetch-failed`, `blob.not-found` */
+  fetch(digest: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+/**
+ * One verified order: signature, server id, schema and age of its manifest have been checked by whoever made it.
+ * For `local` the manifest is written by the agent itself, with the running epoch and a generation of 0.
+ */
+export interface Order {
+  readonly source: OrderSource;
+  readonly manifest: Manifest;
+  readonly blobs: BlobSource;
+}
+
+/** A version that this server ran, tried or refused. */
+export interface HistoryEntry {
+  readonly epoch: number;
+  readonly generation: number;
+  readonly source: OrderSource;
+  readonly state: 'accepted' | 'serving' | 'committed' | 'rolled-back' | 'refused';
+  readonly at: string;
+  readonly units: readonly {
+    readonly name: string;
+    readonly digest: string;
+    readonly config_id: string | null;
+    readonly version: number | null;
+  }[];
+  readonly code: string | null;
+  readonly message: string | null;
+}
+
+export interface AgentProcess {
+  readonly unit: string;
+  readonly role: 'live' | 'trial';
+  readonly pid: number;
+  readonly started_at: string;
+  /** It was started by an earlier run of the agent and found alive. */
+  readonly adopted: boolean;
+  readonly rss_bytes: number | null;
+}
+
+/** The part of the status that applying and supervising decide. */
+export interface ReconcilerState {
+  readonly phase: AgentStatus['phase'];
+  readonly observed: AgentStatus['observed'];
+  readonly running: AgentStatus['running'];
+  readonly committed: AgentStatus['committed'];
+  readonly units: readonly UnitStatus[];
+  readonly nack: Nack | null;
+  /** Why the agent holds still (a hold file, an operator's rollback), or null. */
+  readonly held: string | null;
+  /** The last write to the state directory failed; nothing new is accepted until it works again. */
+  readonly disk_problem: string | null;
+}
+
+/**
+ * Follows orders without ever losing what works. One at a time; while one is being applied the newest waiting order
+ * replaces older ones.
+ */
+export interface Reconciler extends AsyncDisposable {
+  /** Adopts running engines, or starts the last committed version; needs no network. Resolves when that is decided. */
+  boot(): Promise<void>;
+  /** Takes an order into consideration; the verdict shows in `state`. Never throws for a bad order. */
+  offer(order: Order): void;
+  /** Goes back to the version before the running one and holds it until a newer generation comes. @throws `history.empty` */
+  rollback(): Promise<HistoryEntry>;
+  readonly state: ReconcilerState;
+  /** Called after every change of `state`. */
+  onChange(listener: () => void): Disposable;
+  history(): Promise<readonly HistoryEntry[]>;
+  processes(): readonly AgentProcess[];
+  /** Last lines of a unit's log, secrets hidden. */
+  logs(unit: string | undefined, lines: number): Promise<readonly { readonly unit: string; readonly line: string }[]>;
+  /** What each unit runs, as rendered, for `config show`. */
+  renditions(): Promise<readonly { readonly unit: string; readonly digest: string; readonly text: string }[]>;
+}

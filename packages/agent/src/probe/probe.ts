@@ -1,0 +1,117 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { request } from 'node:http';
+import { isoTime, messageOf, type Clock } from '@sbox/core';
+import type { Probe as ProbeTargets } from '@sbox/protocol';
+import { openTunnel, type Way } from './tunnel.ts';
+
+export interface ProbeResult {
+  readonly ok: boolean;
+  /** Of the fastest good answer. */
+  readonly ms: number | null;
+  /** What answered, or why nothing did. */
+  readonly detail: string;
+  readonly at: string;
+}
+
+/** `undefined` goes out directly: does the machine reach the targets at all? */
+export type ProbeWay = Way | undefined;
+
+/** Sends a request to every target at once; good when `need` of them answer with an expected status in time. */
+export type RunProbe = (way: ProbeWay, targets: ProbeTargets, signal?: AbortSignal) => Promise<ProbeResult>;
+
+export const createProbe =
+  (clock: Clock): RunProbe =>
+  async (way, { urls, expect, need, timeout_ms }, signal) => {
+    const limit = AbortSignal.any([AbortSignal.timeout(timeout_ms), ...(signal === undefined ? [] : [signal])]);
+    const answers = await Promise.all(
+      urls.map(async (url) => await ask(way, url, { clock, expect, limit, timeout_ms })),
+    );
+    const good = answers.filter(({ ok }) => ok);
+    const fastest = Math.min(...good.map(({ ms }) => ms));
+    const ok = good.length >= Math.min(need, urls.length);
+    const shown = ok ? good : answers.filter((answer) => !answer.ok);
+    return {
+      ok,
+      ms: Number.isFinite(fastest) ? Math.round(fastest) : null,
+      detail: shown
+        .map(({ detail }) => detail)
+        .join('; ')
+        .slice(0, 500),
+      at: isoTime(clock.now()),
+    };
+  };
+
+interface Asking {
+  readonly clock: Clock;
+  readonly expect: readonly number[];
+  readonly limit: AbortSignal;
+  readonly timeout_ms: number;
+}
+
+interface Answer {
+  readonly ok: boolean;
+  readonly ms: number;
+  readonly detail: string;
+}
+
+async function ask(way: ProbeWay, url: string, { clock, expect, limit, timeout_ms }: Asking): Promise<Answer> {
+  const startedAt = clock.monotonic();
+  const passed = (): number => clock.monotonic() - startedAt;
+  const { host } = URL.canParse(url) ? new URL(url) : { host: url };
+  try {
+    const status = await get(way, new URL(url), limit);
+    return { ok: expect.includes(status), ms: passed(), detail: `${host} answered ${status}` };
+  } catch (error) {
+    const why = limit.aborted ? `no answer in ${timeout_ms} ms` : messageOf(error);
+    return { ok: false, ms: passed(), detail: `${host}: ${why}` };
+  }
+}
+
+/** Status of one GET. */
+async function get(way: ProbeWay, url: URL, signal: AbortSignal): Promise<number> {
+  const isTls = url.protocol === 'https:';
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const target = { host, port: Number(url.port || (isTls ? 443 : 80)) };
+  const tunnel = way === undefined ? await openDirect(target, signal) : await openTunnel(way, target, signal);
+  const socket = isTls ? await wrapTls(tunnel, host, signal) : tunnel;
+  try {
+    return await new Promise((resolve, reject) => {
+      const sent = request({
+        createConnection: () => socket,
+        host,
+        port: target.port,
+        path: `${url.pathname}${url.search}`,
+        headers: { host: url.host, connection: 'close', 'user-agent': 'sbox-probe' },
+        signal,
+      });
+      sent.once('error', reject);
+      sent.once('response', (response) => resolve(response.statusCode ?? 0));
+      sent.end();
+    });
+  } finally {
+    socket.on('error', () => {}).destroy();
+  }
+}
+
+async function openDirect(target: { host: string; port: number }, signal: AbortSignal): Promise<Socket> {
+  const socket = connectTcp({ ...target, signal });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve).once('error', reject);
+  });
+  return socket;
+}
+
+async function wrapTls(tunnel: Socket, host: string, signal: AbortSignal): Promise<Socket> {
+  const socket = connectTls({ socket: tunnel, ...(isIP(host) === 0 ? { servername: host } : {}) });
+  const abort = (): void => void socket.destroy(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('secureConnect', resolve).once('error', reject);
+    });
+    return socket;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

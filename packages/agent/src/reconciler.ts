@@ -1,0 +1,218 @@
+import type { spawn as nodeSpawn } from 'node:child_process';
+import path from 'node:path';
+import { ProblemError, isoTime, type Clock, type RandomBytes } from '@sbox/core';
+import { errorFields, type Logger } from '@sbox/daemon/log';
+import type { ApplyContext, ReconcilerSettings } from './apply/context.ts';
+import { Loop } from './apply/loop.ts';
+import { retryDefaults } from './apply/retry-schedule.ts';
+import { createControlApi } from './engines/control-api.ts';
+import type { EngineFinder } from './engines/find-engine.ts';
+import { createRunOverlay, type RunOverlay } from './engines/run-overlay.ts';
+import type { AgentProcess, HistoryEntry, Order, Reconciler, ReconcilerState } from './order.ts';
+import { createProbe } from './probe/probe.ts';
+import { watchDisk, type Disk } from './state/disk.ts';
+import { historyOf } from './state/journal-replay.ts';
+import { openStore, type Store } from './state/store.ts';
+import type { EngineProcess, ProcessDeps } from './supervisor/engine-process.ts';
+import { createLogFile } from './supervisor/log-file.ts';
+import { createProc } from './supervisor/proc.ts';
+import { restartDefaults } from './supervisor/restart-policy.ts';
+import { SupervisedUnit } from './supervisor/unit.ts';
+
+export interface ReconcilerDeps {
+  readonly stateDir: string;
+  readonly engines: EngineFinder;
+  /** Inbound tag to port: what this server decided over what a rendition says. */
+  readonly ports?: Readonly<Record<string, number>>;
+  readonly settings?: Partial<ReconcilerSettings>;
+  readonly clock: Clock;
+  /** From 0 to 1, for jitter. */
+  readonly random: () => number;
+  readonly randomBytes: RandomBytes;
+  readonly spawn: typeof nodeSpawn;
+  readonly kill: (pid: number, signal: NodeJS.Signals) => void;
+  readonly log: Logger;
+  readonly disk: Disk;
+  /** What runs `sboxagent overlay`, without IN and OUT; or the function itself, for tests. */
+  readonly overlay: readonly string[] | RunOverlay;
+  /** Environment of engines; nothing of the agent's own reaches them. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Engines end with the agent; without it they outlive it. */
+  readonly stopEnginesOnDispose?: boolean;
+}
+
+export const reconcilerDefaults: ReconcilerSettings = {
+  start_ms: 5000,
+  verify_ms: 10_000,
+  watch_every_ms: 2000,
+  watch_fails: 3,
+  care_every_ms: 30_000,
+  stop_ms: 10_000,
+  poll_ms: 250,
+  control_ms: 1000,
+  crash_rollback_ms: 900_000,
+  restart: restartDefaults,
+  retry_ms: retryDefaults,
+  max_log_bytes: 10 * 1024 * 1024,
+};
+
+/** Opens the state directory; no engine is touched before `boot`. @throws what the disk says when it cannot be read */
+export async function createReconciler(deps: ReconcilerDeps): Promise<Reconciler> {
+  const shared: Shared = { units: new Map(), trials: new Map(), listeners: new Set(), diskProblem: null };
+  const disk = watchDisk(deps.disk, (problem) => {
+    if (problem === shared.diskProblem) return;
+    if (problem !== null) deps.log.error('The state directory cannot be written', { problem });
+    shared.diskProblem = problem;
+    announce(shared);
+  });
+  await disk.makeDirectory(deps.stateDir);
+  const store = await openStore(disk, deps.stateDir);
+  // Units tell the loop about their ends, and the loop is what makes units.
+  const ctx = createContext(deps, shared, store, (end) => loop.onEnd(end));
+  const loop = new Loop(ctx, { random: deps.random, onChange: () => announce(shared) });
+  return new DirectReconciler(deps, shared, ctx, loop);
+}
+
+/** What changes while it runs, beside what the loop holds. */
+interface Shared {
+  readonly units: Map<string, SupervisedUnit>;
+  readonly trials: Map<string, EngineProcess>;
+  readonly listeners: Set<() => void>;
+  diskProblem: string | null;
+}
+
+function announce({ listeners }: Shared): void {
+  for (const listener of listeners) listener();
+}
+
+function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd: Loop['onEnd']): ApplyContext {
+  const { stateDir, engines, clock, random, randomBytes, spawn, kill, log, ports = {}, env = {} } = deps;
+  const settings = { ...reconcilerDefaults, ...deps.settings };
+  const { stop_ms: stopMs, poll_ms: pollMs, start_ms: startMs, restart } = settings;
+  const processDeps: ProcessDeps = { proc: createProc(), clock, spawn, kill, env, stopMs, pollMs };
+  const { proc } = processDeps;
+  const control = createControlApi(settings.control_ms);
+  const overlay = typeof deps.overlay === 'function' ? deps.overlay : createRunOverlay(spawn, deps.overlay);
+  const probe = createProbe(clock);
+  const onChange = (): void => announce(shared);
+  const onProcess = (unit: string, process: EngineProcess | undefined): void => {
+    if (process === undefined) shared.trials.delete(unit);
+    else shared.trials.set(unit, process);
+    onChange();
+  };
+  const makeUnit = (name: string): SupervisedUnit => {
+    const logFile = createLogFile(path.join(stateDir, 'logs', `${name}.log`), settings.max_log_bytes);
+    const { slots, records } = store;
+    const workDir = slots.workDirectory(name);
+    const own = { name, stateDir, workDir, engines, slots, records, control, logFile, log, random, startMs, restart };
+    return new SupervisedUnit({ ...processDeps, ...own, onChange, onEnd });
+  };
+  const unit = (name: string): SupervisedUnit => {
+    const found = shared.units.get(name) ?? makeUnit(name);
+    shared.units.set(name, found);
+    return found;
+  };
+  const units = (): SupervisedUnit[] => [...shared.units.values()];
+  const trial = {
+    ...processDeps,
+    stateDir,
+    disk: store.disk,
+    overlay,
+    control,
+    probe,
+    randomBytes,
+    startMs,
+    onProcess,
+  };
+  const io = { clock, spawn, random, randomBytes, proc, control, overlay, probe, log };
+  return { ...io, store, engines, ports, settings, trial, unit, units };
+}
+
+/** Runs engines as children of its own (no service manager), each in a session of its own. */
+class DirectReconciler implements Reconciler {
+  readonly #deps: ReconcilerDeps;
+  readonly #shared: Shared;
+  readonly #ctx: ApplyContext;
+  readonly #loop: Loop;
+
+  constructor(deps: ReconcilerDeps, shared: Shared, ctx: ApplyContext, loop: Loop) {
+    this.#deps = deps;
+    this.#shared = shared;
+    this.#ctx = ctx;
+    this.#loop = loop;
+  }
+
+  async boot(): Promise<void> {
+    await this.#loop.boot();
+  }
+
+  offer(order: Order): void {
+    this.#loop.offer(order);
+  }
+
+  async rollback(): Promise<HistoryEntry> {
+    return await this.#loop.rollback();
+  }
+
+  get state(): ReconcilerState {
+    return { ...this.#loop.state, disk_problem: this.#shared.diskProblem };
+  }
+
+  onChange(listener: () => void): Disposable {
+    const { listeners } = this.#shared;
+    listeners.add(listener);
+    return { [Symbol.dispose]: () => void listeners.delete(listener) };
+  }
+
+  async history(): Promise<readonly HistoryEntry[]> {
+    return await Promise.resolve(historyOf(this.#ctx.store.journal.records));
+  }
+
+  processes(): readonly AgentProcess[] {
+    const { trials } = this.#shared;
+    return [
+      ...this.#ctx.units().flatMap(({ name, process }) => this.#describe(name, 'live', process)),
+      ...[...trials].flatMap(([name, process]) => this.#describe(name, 'trial', process)),
+    ];
+  }
+
+  async logs(name: string | undefined, lines: number): Promise<{ unit: string; line: string }[]> {
+    const wanted = this.#ctx.units().filter((unit) => name === undefined || unit.name === name);
+    if (name !== undefined && wanted.length === 0)
+      throw new ProblemError('unit.not-found', `there is no unit "${name}"`);
+    const tails = wanted.map(async (unit) => {
+      const tail = await unit.logFile.tail(lines);
+      return tail.map((line) => ({ unit: unit.name, line }));
+    });
+    return (await Promise.all(tails)).flat();
+  }
+
+  async renditions(): Promise<{ unit: string; digest: string; text: string }[]> {
+    const found = this.#ctx.units().map(async ({ name, slot }) => {
+      const digest = slot?.unit.config.digest;
+      const bytes = digest === undefined ? undefined : await this.#ctx.store.blobs.read(digest);
+      return digest === undefined || bytes === undefined ? [] : [{ unit: name, digest, text: bytes.toString('utf8') }];
+    });
+    return (await Promise.all(found)).flat();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#loop[Symbol.asyncDispose]();
+    for (const unit of this.#ctx.units()) {
+      if (this.#deps.stopEnginesOnDispose === true) {
+        await unit.stop().catch((error: unknown) => {
+          this.#deps.log.error('A unit could not be stopped', { unit: unit.name, ...errorFields(error) });
+        });
+      }
+      await unit[Symbol.asyncDispose]();
+    }
+    this.#shared.listeners.clear();
+  }
+
+  #describe(unit: string, role: AgentProcess['role'], process: EngineProcess | undefined): AgentProcess[] {
+    if (process?.isAlive !== true) return [];
+    const { identity, startedAt, isAdopted: adopted } = process;
+    const rss_bytes = this.#ctx.proc.rssBytes(identity.pid);
+    return [{ unit, role, pid: identity.pid, started_at: isoTime(startedAt), adopted, rss_bytes }];
+  }
+}

@@ -1,0 +1,143 @@
+import type { HistoryEntry } from '../order.ts';
+import type { JournalRecord, JournalStep, JournalVersion } from './journal.ts';
+
+export interface Candidate {
+  readonly version: JournalVersion;
+  readonly isServing: boolean;
+  /** False once the agent came up and found it down: then it waits to be tried again. */
+  readonly isOpen: boolean;
+  /** How often the agent came up and found it down. */
+  readonly boots: number;
+  readonly at: string;
+}
+
+export interface Committed {
+  readonly version: JournalVersion;
+  readonly at: string;
+}
+
+/** What the journal says about now. */
+export interface Replayed {
+  /** Oldest first; the last one is the last good version. */
+  readonly committed: readonly Committed[];
+  /** Taken over but not committed, the newest last. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** Versions that can be gone back to, the running one included. */
+const keptVersions = 3;
+
+/** Same bytes in the same slots: nothing would change by going from one to the other. */
+export const isSameContent = (a: JournalVersion, b: JournalVersion): boolean =>
+  a.units.length === b.units.length &&
+  a.units.every((unit) => b.units.some((other) => other.name === unit.name && other.slot === unit.slot));
+
+/** Local orders have no generation of their own, so that the content decides. */
+export const isSameVersion = (a: JournalVersion, b: JournalVersion): boolean =>
+  a.epoch === b.epoch &&
+  a.generation === b.generation &&
+  a.source === b.source &&
+  a.units.length === b.units.length &&
+  a.units.every(({ name, digest }) => b.units.some((other) => other.name === name && other.digest === digest));
+
+const versionOf = ({ epoch, generation, source, units }: JournalRecord): JournalVersion => ({
+  epoch,
+  generation,
+  source,
+  units,
+});
+
+/** Pure: the whole truth about what is committed and what was left half done. */
+export function replay(records: readonly JournalRecord[]): Replayed {
+  let committed: Committed[] = [];
+  let candidates: Candidate[] = [];
+  for (const record of records) {
+    const version = versionOf(record);
+    const is = (other: { version: JournalVersion }): boolean => isSameVersion(other.version, version);
+    switch (record.step) {
+      case 'SWITCHED':
+        candidates = [
+          ...candidates.filter((other) => !is(other)),
+          { version, isServing: false, isOpen: true, boots: candidates.find(is)?.boots ?? 0, at: record.at },
+        ];
+        break;
+      case 'BOOT':
+        candidates = candidates.map((other) =>
+          is(other) ? { ...other, isOpen: false, boots: other.boots + 1 } : other,
+        );
+        break;
+      case 'SERVING':
+        candidates = candidates.map((other) => (is(other) ? { ...other, isServing: true, at: record.at } : other));
+        break;
+      case 'HEALTHY': {
+        const top = committed.at(-1);
+        const isRenewed = top !== undefined && isSameContent(top.version, version);
+        committed = [...(isRenewed ? committed.slice(0, -1) : committed), { version, at: record.at }].slice(
+          -keptVersions,
+        );
+        candidates = [];
+        break;
+      }
+      case 'ROLLEDBACK': {
+        const top = committed.at(-1);
+        // The running version itself was taken back, after a crash loop.
+        if (top !== undefined && is(top) && !candidates.some(is)) committed = committed.slice(0, -1);
+        candidates = [];
+        break;
+      }
+      case 'REFUSED':
+        candidates = candidates.filter((other) => !is(other));
+        break;
+      case 'INTENT':
+      case 'STAGED':
+        break;
+    }
+  }
+  return { committed, candidates };
+}
+
+/** Keeps the latest records for people, and in front of them what `replay` needs from before. */
+export function compact(records: readonly JournalRecord[], latest = 100): JournalRecord[] {
+  let from = Math.max(0, records.length - latest);
+  // Cut where nothing is half done, so that only committed versions have to be carried over.
+  while (replay(records.slice(0, from)).candidates.length > 0) from -= 1;
+  const { committed } = replay(records.slice(0, from));
+  const carried = committed.map(({ version, at }): JournalRecord => ({
+    ...version,
+    step: 'HEALTHY',
+    at,
+    code: null,
+    message: null,
+  }));
+  return [...carried, ...records.slice(from)];
+}
+
+const stateOf: Readonly<Partial<Record<JournalStep, HistoryEntry['state']>>> = {
+  INTENT: 'accepted',
+  SERVING: 'serving',
+  HEALTHY: 'committed',
+  ROLLEDBACK: 'rolled-back',
+  REFUSED: 'refused',
+};
+
+/** One entry for each version in a row of records, with its last state; the newest last. */
+export function historyOf(records: readonly JournalRecord[], limit = 100): HistoryEntry[] {
+  const entries: HistoryEntry[] = [];
+  for (const record of records) {
+    const state = stateOf[record.step];
+    if (state === undefined) continue;
+    const { epoch, generation, source, at, code, message } = record;
+    const units = record.units.map(({ name, digest, config_id, version }) => ({ name, digest, config_id, version }));
+    const entry: HistoryEntry = { epoch, generation, source, state, at, units, code, message };
+    const index = entries.findLastIndex(
+      (other) =>
+        other.epoch === epoch &&
+        other.generation === generation &&
+        other.source === source &&
+        other.units.every((unit, place) => unit.digest === units[place]?.digest),
+    );
+    if (index >= 0) entries.splice(index, 1);
+    entries.push(entry);
+  }
+  return entries.slice(-limit);
+}

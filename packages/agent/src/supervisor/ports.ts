@@ -1,0 +1,111 @@
+import { createSocket } from 'node:dgram';
+import { createServer, type AddressInfo } from 'node:net';
+import type { ListenPort } from '@sbox/engines/sing-box/run';
+import type { Proc } from './proc.ts';
+
+/** Loopback TCP ports that were free a moment ago, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  try {
+    return await Promise.all(
+      servers.map(
+        async (server) =>
+          await new Promise<number>((resolve, reject) => {
+            server.once('error', reject);
+            server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+          }),
+      ),
+    );
+  } finally {
+    await Promise.all(servers.map(async (server) => await new Promise((resolve) => server.close(resolve))));
+  }
+}
+
+/** Below what Linux gives to outgoing connections: a slot keeps its ports over reboots, when anything may come first. */
+const [firstLasting, lastingCount, maxTries] = [20_000, 10_000, 50];
+
+/** Loopback TCP ports for the life of a slot, all different; `random` is from 0 to 1. */
+export async function lastingPorts(count: number, random: () => number): Promise<number[]> {
+  const found = new Set<number>();
+  for (let tries = 0; tries < maxTries && found.size < count; tries += 1) {
+    const listen_port = firstLasting + Math.floor(random() * lastingCount);
+    const isFree = (await bind({ network: 'tcp', listen: '127.0.0.1', listen_port, tag: '', path: '' })) === undefined;
+    if (isFree) found.add(listen_port);
+  }
+  return [...found, ...(await freePorts(count - found.size))];
+}
+
+/** Ports of this list that the process does not hold yet. Ready means: none is left. */
+export function portsNotHeld(proc: Proc, pid: number, ports: readonly ListenPort[]): ListenPort[] {
+  const own = proc.socketsOf(pid);
+  const held = new Set(
+    proc.listeners().flatMap(({ network, port, inode }) => (own.has(inode) ? [`${network} ${port}`] : [])),
+  );
+  return ports.filter(({ network, listen_port }) => !held.has(`${network} ${listen_port}`));
+}
+
+/** A port that someone else has. */
+export interface BusyPort {
+  readonly port: ListenPort;
+  /** Who has it, as far as it can be seen: `nginx (pid 812)`. */
+  readonly holder: string | undefined;
+  readonly reason: string;
+}
+
+/** Which ports could not be opened now; those of the given processes of ours count as free. */
+export async function findBusyPorts(
+  proc: Proc,
+  ports: readonly ListenPort[],
+  ownPids: readonly number[],
+): Promise<BusyPort[]> {
+  const own = new Set(ownPids.flatMap((pid) => [...proc.socketsOf(pid)]));
+  const listeners = proc.listeners();
+  const busy: BusyPort[] = [];
+  for (const port of ports) {
+    const holders = listeners.filter((other) => other.network === port.network && other.port === port.listen_port);
+    if (holders.some(({ inode }) => own.has(inode))) continue;
+    const reason = await bind(port);
+    if (reason === undefined) continue;
+    busy.push({ port, reason, holder: findHolder(proc, new Set(holders.map(({ inode }) => inode))) });
+  }
+  return busy;
+}
+
+function findHolder(proc: Proc, inodes: ReadonlySet<string>): string | undefined {
+  if (inodes.size === 0) return undefined;
+  for (const pid of proc.pids()) {
+    if (![...proc.socketsOf(pid)].some((inode) => inodes.has(inode))) continue;
+    return `${proc.argumentsOf(pid)[0] ?? 'a program'} (pid ${pid})`;
+  }
+  return undefined;
+}
+
+/** Opens the port and closes it again; says why when that fails. */
+async function bind({ network, listen, listen_port }: ListenPort): Promise<string | undefined> {
+  return await new Promise((resolve) => {
+    const failed = (error: NodeJS.ErrnoException): void => resolve(error.code ?? error.message);
+    if (network === 'tcp') {
+      const server = createServer().once('error', failed);
+      server.listen({ host: listen, port: listen_port, exclusive: true }, () => server.close(() => resolve(undefined)));
+      return;
+    }
+    const socket = createSocket(listen.includes(':') ? 'udp6' : 'udp4').once('error', failed);
+    socket.bind({ address: listen, port: listen_port, exclusive: true }, () => socket.close(() => resolve(undefined)));
+  });
+}
+
+const overlaps = (a: ListenPort, b: ListenPort): boolean =>
+  a.network === b.network &&
+  a.listen_port === b.listen_port &&
+  (a.listen === b.listen || isWildcard(a.listen) || isWildcard(b.listen));
+
+const isWildcard = (address: string): boolean => address === '' || address === '::' || address === '0.0.0.0';
+
+/** Two listeners of one configuration on the same port: the engine's check lets that through, its start does not. */
+export function findDoubledPort(ports: readonly ListenPort[]): readonly [ListenPort, ListenPort] | undefined {
+  for (const [index, port] of ports.entries()) {
+    const other = ports.slice(0, index).find((earlier) => earlier.path !== port.path && overlaps(earlier, port));
+    if (other !== undefined) return [other, port];
+  }
+  return undefined;
+}

@@ -1,0 +1,30 @@
+import { expect, test } from '@jest/globals';
+import { createProc, parseSockets, parseStat } from './proc.ts';
+
+test('the name of a program may hold brackets and blanks', () => {
+  const fields = ['S', ...Array.from({ length: 18 }, (_, index) => String(index)), '4242', '0'].join(' ');
+  expect(parseStat(`12 (a) b (c)) ${fields}`)).toEqual({ state: 'S', starttime: '4242' });
+  expect(parseStat('')).toBeUndefined();
+});
+
+test('only listening sockets count', () => {
+  const row = (local: string, state: string, inode: string): string =>
+    `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 100 0 0 10 0`;
+  const text = ['  sl  local_address', row('0100007F:1F90', '0A', '11'), row('0100007F:1F91', '01', '12'), ''].join(
+    '\n',
+  );
+  expect(parseSockets(text, 'tcp')).toEqual([{ network: 'tcp', port: 8080, address: '0100007F', inode: '11' }]);
+  expect(parseSockets(text.replace(' 0A ', ' 07 '), 'udp6')).toMatchObject([{ network: 'udp', port: 8080 }]);
+});
+
+test('a process is itself, and not the one before with the same pid', () => {
+  const proc = createProc();
+  const self = proc.identify(process.pid);
+  expect(self).toMatchObject({ pid: process.pid, boot_id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+  if (self === undefined) throw new Error('no /proc');
+  expect(proc.isAlive(self)).toBe(true);
+  expect(proc.isAlive({ ...self, starttime: '1' })).toBe(false);
+  expect(proc.isAlive({ ...self, boot_id: 'another' })).toBe(false);
+  expect(proc.rssBytes(process.pid)).toBeGreaterThan(1_000_000);
+  expect(proc.rssBytes(2 ** 30)).toBeNull();
+});

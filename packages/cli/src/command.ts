@@ -1,0 +1,63 @@
+import type { Clock } from '@sbox/core';
+import type { Out } from './out.ts';
+
+/** What the command line may touch of this machine; tests hand in their own. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** The Node that runs this, for starting programs of ours. */
+  readonly node: { readonly path: string; readonly version: string };
+  readonly clock: Clock;
+  readonly isTerminal: boolean;
+  readonly signal: AbortSignal;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  readonly stdin: () => Promise<Uint8Array>;
+}
+
+export type OptionValue = string | boolean | readonly string[] | undefined;
+
+/** One call of a command: what was typed, and where to print. */
+export interface Call {
+  readonly host: Host;
+  readonly out: Out;
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, OptionValue>>;
+}
+
+export interface OptionRow {
+  /** As commander reads it: `-o, --output <format>`. */
+  readonly flags: string;
+  readonly summary: string;
+  /** Shown in help; the command itself applies it. */
+  readonly preset?: string;
+}
+
+/** Everything about one command in a row; help, the program and the reference are made from the table of rows. */
+export interface CommandRow {
+  /** Words of the command, with its arguments: `config deploy <name>`. */
+  readonly usage: string;
+  readonly summary: string;
+  /** True for commands that talk to a manager: they take `--server` and `--token-file`. */
+  readonly remote?: true;
+  readonly options?: readonly OptionRow[];
+  readonly examples?: readonly string[];
+  /** Loaded only when the command is called, so that `--help` is quick. Answers the exit code, 0 when it returns nothing. */
+  readonly load: () => Promise<(call: Call) => Promise<number | void>>;
+}
+
+/** The value of an option that takes text. */
+export const text = ({ options }: Call, name: string): string | undefined => {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+};
+
+export const flag = ({ options }: Call, name: string): boolean => options[name] === true;
+
+export const texts = ({ options }: Call, name: string): readonly string[] => {
+  const value = options[name];
+  return Array.isArray(value) ? (value as string[]) : typeof value === 'string' ? [value] : [];
+};
+
+/** The first argument and its like; the program has checked that they are there. */
+export const arg = ({ args }: Call, index: number): string => args[index] ?? '';

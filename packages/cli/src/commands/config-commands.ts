@@ -1,0 +1,108 @@
+import type { CommandRow, OptionRow } from '../command.ts';
+import type * as handlers from './configs.ts';
+
+const load = (name: keyof typeof handlers) => async () => (await import('./configs.ts'))[name];
+
+const recipeOptions: readonly OptionRow[] = [
+  { flags: '--subscription <name...>', summary: 'take nodes from this one; repeat for several' },
+  { flags: '--port <port>', summary: 'port of the mixed inbound', preset: '2080' },
+  { flags: '--listen <address>', summary: 'address of the mixed inbound', preset: '127.0.0.1' },
+  { flags: '--urltest-url <url>', summary: 'what nodes are compared with' },
+  { flags: '--probe-url <url...>', summary: 'what agents fetch to prove a version; repeat for several' },
+  {
+    flags: '--watch <duration>',
+    summary: 'how long a version must stay healthy before it is committed',
+    preset: '10s',
+  },
+  { flags: '--settings <file>', summary: 'settings as YAML or JSON; the options above go over them' },
+];
+const deployOptions: readonly OptionRow[] = [
+  { flags: '--server <name...>', summary: 'move these servers', preset: 'those that run the config, or the only one' },
+  { flags: '--version <n>', summary: 'the version', preset: 'the newest' },
+  { flags: '--no-wait', summary: 'do not wait for the verdict' },
+  { flags: '--timeout <duration>', summary: 'how long to wait', preset: '2m' },
+];
+
+export const configCommands: readonly CommandRow[] = [
+  { usage: 'config list', summary: 'List configs', remote: true, load: load('list') },
+  {
+    usage: 'config create <name>',
+    summary: 'Make a config and its version 1',
+    remote: true,
+    options: [...recipeOptions, { flags: '--auto-deploy', summary: 'deploy what a changed subscription gives' }],
+    examples: ['sboxmgr config create main --subscription home --port 1080'],
+    load: load('create'),
+  },
+  { usage: 'config show <name>', summary: 'One config', remote: true, load: load('show') },
+  {
+    usage: 'config edit <name>',
+    summary: 'Change some of a recipe; generate makes a version of it',
+    remote: true,
+    options: [
+      ...recipeOptions,
+      { flags: '--rename <name>', summary: 'a new name' },
+      { flags: '--auto-deploy', summary: 'deploy what a changed subscription gives' },
+      { flags: '--no-auto-deploy', summary: 'only make versions' },
+    ],
+    load: load('edit'),
+  },
+  { usage: 'config remove <name>', summary: 'Delete a config that no server runs', remote: true, load: load('remove') },
+  {
+    usage: 'config generate <name>',
+    summary: 'Make a new version when something changed',
+    remote: true,
+    options: [{ flags: '-m, --message <text>', summary: 'why' }],
+    load: load('generate'),
+  },
+  {
+    usage: 'config validate <name>',
+    summary: 'What would be rendered, left out and found wrong',
+    remote: true,
+    load: load('validate'),
+  },
+  { usage: 'config versions <name>', summary: 'Versions, newest first', remote: true, load: load('versions') },
+  {
+    usage: 'config diff <name> <version>',
+    summary: 'What changed in a version',
+    remote: true,
+    options: [
+      { flags: '--against <version>', summary: 'compare with this one', preset: 'the one before' },
+      { flags: '--text', summary: 'line by line' },
+      { flags: '--exit-code', summary: 'answer 20 when there is a difference' },
+    ],
+    load: load('diff'),
+  },
+  {
+    usage: 'config rollback <name> <version>',
+    summary: 'Make a new version like an older one, and deploy it',
+    remote: true,
+    options: [
+      { flags: '-m, --message <text>', summary: 'why' },
+      { flags: '--no-deploy', summary: 'only make the version' },
+      ...deployOptions.slice(2),
+    ],
+    load: load('rollback'),
+  },
+  {
+    usage: 'config deploy <name>',
+    summary: 'Move servers to a version: one first, the rest on its verdict',
+    options: [...deployOptions, { flags: '-m, --message <text>', summary: 'why' }],
+    examples: ['sboxmgr config deploy main', 'sboxmgr config deploy main --server ams-1 --server ams-2'],
+    remote: true,
+    load: load('deploy'),
+  },
+  {
+    usage: 'config export <name>',
+    summary: 'The runnable text of a version, with its secrets',
+    remote: true,
+    options: [{ flags: '--version <n>', summary: 'the version', preset: 'the newest' }],
+    load: load('exportText'),
+  },
+  { usage: 'deployment list', summary: 'Deployments, newest first', remote: true, load: load('deployments') },
+  {
+    usage: 'deployment show <id>',
+    summary: 'One deployment, server by server',
+    remote: true,
+    load: load('deployment'),
+  },
+];

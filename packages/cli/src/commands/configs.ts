@@ -1,0 +1,261 @@
+import { parseDuration, ProblemError } from '@sbox/core';
+import type { RouteInput } from '@sbox/protocol';
+import type { operatorContract } from '@sbox/protocol';
+import { arg, flag, text, texts, type Call } from '../command.ts';
+import { readText, type OperatorClient } from '../connection.ts';
+import { age, everyPage, withClient } from './remote.ts';
+
+type ConfigWrite = RouteInput<typeof operatorContract.configs.create>['body'];
+type Version = Awaited<ReturnType<OperatorClient['configs']['version']>>;
+type Deployment = Awaited<ReturnType<OperatorClient['deployments']['get']>>;
+type Settings = NonNullable<ConfigWrite['settings']>;
+
+export const list = withClient(async (client, { out }) => {
+  const items = await everyPage((query) => client.configs.list({ query }));
+  if (items.length === 0) out.talk('No configs yet. Make one: sboxmgr config create NAME --subscription NAME');
+  await out.rows(items, [
+    { title: 'NAME', value: ({ name }) => name },
+    { title: 'VERSION', value: ({ version }) => version },
+    { title: 'SERVERS', value: ({ servers }) => servers },
+    { title: 'SUBSCRIPTIONS', value: ({ subscriptions }) => subscriptions.map(({ name }) => name).join(', ') },
+    { title: 'AUTO-DEPLOY', value: ({ auto_deploy }) => auto_deploy },
+  ]);
+});
+
+/** Settings from `--settings FILE`, with what the options say over them. */
+async function settingsOf(call: Call): Promise<Settings> {
+  const file = text(call, 'settings');
+  const base =
+    (file === undefined ? {} : ((await import('yaml')).parse(await readText(file)) as Settings | null)) ?? {};
+  const port = text(call, 'port');
+  const listen = text(call, 'listen');
+  const urltestUrl = text(call, 'urltestUrl');
+  const probeUrls = texts(call, 'probeUrl');
+  const watch = text(call, 'watch');
+  const inbound = base.inbounds?.[0];
+  return {
+    ...base,
+    ...(port === undefined && listen === undefined
+      ? {}
+      : {
+          inbounds: [
+            {
+              ...inbound,
+              listen_port: port === undefined ? (inbound?.listen_port ?? 2080) : Number(port),
+              ...(listen === undefined ? {} : { listen }),
+            },
+            ...(base.inbounds ?? []).slice(1),
+          ],
+        }),
+    ...(urltestUrl === undefined ? {} : { urltest: { ...base.urltest, url: urltestUrl } }),
+    ...(probeUrls.length === 0 ? {} : { probe: { ...base.probe, urls: [...probeUrls] } }),
+    ...(watch === undefined ? {} : { watch }),
+  };
+}
+
+export const create = withClient(async (client, call) => {
+  const subscriptions = texts(call, 'subscription');
+  if (subscriptions.length === 0)
+    throw new ProblemError('command.usage', 'a config needs at least one subscription', {
+      fix: 'sboxmgr config create NAME --subscription NAME',
+    });
+  const made = await client.configs.create({
+    body: {
+      name: arg(call, 0),
+      subscriptions: [...subscriptions],
+      settings: await settingsOf(call),
+      auto_deploy: flag(call, 'autoDeploy'),
+    },
+  });
+  await call.out.thing(made, () =>
+    made.version === null
+      ? `${made.name} was made; it has no version until its subscriptions have nodes`
+      : `${made.name}: version ${made.version}`,
+  );
+});
+
+export const show = withClient(async (client, call) => {
+  await call.out.thing(await client.configs.get({ params: { id: arg(call, 0) } }));
+});
+
+export const edit = withClient(async (client, call) => {
+  const settings = await settingsOf(call);
+  const subscriptions = texts(call, 'subscription');
+  const name = text(call, 'rename');
+  const autoDeploy = call.options['autoDeploy'];
+  const body = {
+    ...(name === undefined ? {} : { name }),
+    ...(subscriptions.length === 0 ? {} : { subscriptions: [...subscriptions] }),
+    ...(Object.keys(settings).length === 0 ? {} : { settings }),
+    ...(typeof autoDeploy === 'boolean' ? { auto_deploy: autoDeploy } : {}),
+  };
+  if (Object.keys(body).length === 0)
+    throw new ProblemError('command.usage', 'nothing to change was named', { fix: 'sboxmgr config edit --help' });
+  const known = await client.configs.get({ params: { id: arg(call, 0) } });
+  const changed = await client.configs.update({
+    params: { id: known.id },
+    headers: { 'if-match': `"${known.revision}"` },
+    body,
+  });
+  await call.out.thing(
+    changed,
+    () => `${changed.name} was changed. Make a version of it: sboxmgr config generate ${changed.name}`,
+  );
+});
+
+export const remove = withClient(async (client, call) => {
+  const known = await client.configs.get({ params: { id: arg(call, 0) } });
+  await client.configs.remove({ params: { id: known.id }, headers: { 'if-match': `"${known.revision}"` } });
+  call.out.talk(`${known.name} was deleted`);
+});
+
+const versionLine = ({ version, nodes, renditions }: Version): string => {
+  const left = renditions.flatMap((rendition) => rendition.left_out);
+  return `version ${version}: ${nodes} nodes${left.length === 0 ? '' : `, ${left.length} left out (${[...new Set(left.map(({ reason }) => reason))].join('; ')})`}`;
+};
+
+export const generate = withClient(async (client, call) => {
+  const made = await client.configs.generate({
+    params: { id: arg(call, 0) },
+    body: { message: text(call, 'message') ?? '' },
+  });
+  await call.out.thing(
+    made,
+    () => `${made.created ? '' : 'nothing changed, it is still '}${versionLine(made.version)}`,
+  );
+});
+
+export const validate = withClient(async (client, call) => {
+  const found = await client.configs.validate({ params: { id: arg(call, 0) } });
+  const lines = [
+    ...found.findings.map(({ path, message }) => `✗ ${path}: ${message}`),
+    ...found.left_out.map(({ tag, reason }) => `- ${tag} is left out: ${reason}`),
+    ...(found.engine_check
+      ? [
+          `${found.engine_check.ok ? '✔' : '✗'} check of the engine${found.engine_check.message ? `: ${found.engine_check.message}` : ''}`,
+        ]
+      : []),
+    `${found.nodes} nodes, ${found.valid ? 'valid' : 'not valid'}`,
+  ];
+  await call.out.thing(found, () => lines.join('\n'));
+  return found.valid ? 0 : 7;
+});
+
+export const versions = withClient(async (client, { out, args, host }) => {
+  const items = await everyPage((query) => client.configs.versions({ params: { id: args[0] ?? '' }, query }));
+  const now = host.clock.now();
+  await out.rows(items, [
+    { title: 'VERSION', value: ({ version }) => version },
+    { title: 'NODES', value: ({ nodes }) => nodes },
+    { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
+    { title: 'AUTHOR', value: ({ author }) => author },
+    { title: 'LIKE', value: ({ rollback_of }) => rollback_of },
+    { title: 'MESSAGE', value: ({ message }) => message },
+  ]);
+});
+
+export const diff = withClient(async (client, call) => {
+  const against = text(call, 'against');
+  const found = await client.configs.diff({
+    params: { id: arg(call, 0), version: arg(call, 1) },
+    query: against === undefined ? {} : { against },
+  });
+  const { added, removed, changed } = found.outbounds;
+  const outbounds = [
+    ...added.map((tag) => `+ ${tag}`),
+    ...removed.map((tag) => `- ${tag}`),
+    ...changed.map(({ tag, fields }) => `~ ${tag}: ${fields.join(', ')}`),
+  ];
+  const summary = outbounds.length === 0 ? 'the same outbounds' : outbounds.join('\n');
+  await call.out.thing(found, () => (flag(call, 'text') ? found.text : summary));
+  return flag(call, 'exitCode') && found.text !== '' ? 20 : 0;
+});
+
+/** Waits for the end of a deployment; the polling ends with the time-out. */
+async function follow(client: OperatorClient, call: Call, started: Deployment): Promise<number> {
+  const { out, host } = call;
+  if (call.options['wait'] === false) {
+    await out.thing(started, () => `deployment ${started.id} has begun`);
+    return 0;
+  }
+  const limitMs = parseDuration(text(call, 'timeout') ?? '2m');
+  if (limitMs === undefined)
+    throw new ProblemError('command.usage', '--timeout is no duration', { fix: '--timeout 2m' });
+  const deadline = host.clock.monotonic() + limitMs;
+  let now = started;
+  while (now.state === 'running') {
+    if (host.clock.monotonic() > deadline)
+      throw new ProblemError('command.timeout', `deployment ${now.id} is still running`, {
+        fix: `sboxmgr deployment show ${now.id}`,
+      });
+    await host.clock.sleep(250, host.signal);
+    now = await client.deployments.get({ params: { id: started.id } });
+  }
+  await out.thing(now, () => deploymentLines(now));
+  if (now.state === 'halted')
+    throw new ProblemError(
+      'deployment.halted',
+      now.reason ? `${now.reason.code}: ${now.reason.detail}` : 'no reason was given',
+    );
+  return 0;
+}
+
+const deploymentLines = ({ servers, state, version }: Deployment): string =>
+  [...servers.map((server) => `${server.name}: ${server.state}`), `version ${version}: ${state}`].join('\n');
+
+async function start(client: OperatorClient, call: Call, version: string | undefined): Promise<Deployment> {
+  const servers = texts(call, 'server');
+  return await client.configs.deploy({
+    params: { id: arg(call, 0) },
+    body: {
+      message: text(call, 'message') ?? '',
+      ...(version === undefined ? {} : { version: Number(version) }),
+      ...(servers.length === 0 ? {} : { servers: [...servers] }),
+    },
+  });
+}
+
+export const deploy = withClient(
+  async (client, call) => await follow(client, call, await start(client, call, text(call, 'version'))),
+);
+
+export const rollback = withClient(async (client, call) => {
+  const made = await client.configs.rollback({
+    params: { id: arg(call, 0) },
+    body: { version: Number(arg(call, 1)), message: text(call, 'message') ?? '' },
+  });
+  call.out.talk(`version ${made.version} is like version ${arg(call, 1)}`);
+  if (call.options['deploy'] === false) {
+    await call.out.thing(made, () => versionLine(made));
+    return 0;
+  }
+  return await follow(client, call, await start(client, call, String(made.version)));
+});
+
+export const exportText = withClient(async (client, call) => {
+  const version = text(call, 'version');
+  const { bytes } = await client.configs.export({
+    params: { id: arg(call, 0) },
+    query: version === undefined ? {} : { version },
+  });
+  call.out.raw(new TextDecoder().decode(bytes));
+});
+
+export const deployments = withClient(async (client, { out, host }) => {
+  const { items } = await client.deployments.list({ query: { limit: 100 } });
+  const now = host.clock.now();
+  await out.rows(items, [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'CONFIG', value: ({ config_id }) => config_id },
+    { title: 'VERSION', value: ({ version }) => version },
+    { title: 'STATE', value: ({ state }) => state },
+    { title: 'SERVERS', value: ({ servers }) => servers.length },
+    { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
+    { title: 'WHY', value: ({ reason }) => reason?.detail ?? '' },
+  ]);
+});
+
+export const deployment = withClient(async (client, call) => {
+  const found = await client.deployments.get({ params: { id: arg(call, 0) } });
+  await call.out.thing(found, () => deploymentLines(found));
+});

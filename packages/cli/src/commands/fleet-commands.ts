@@ -1,0 +1,79 @@
+import type { CommandRow } from '../command.ts';
+import type * as handlers from './fleet.ts';
+
+const load = (name: keyof typeof handlers) => async () => (await import('./fleet.ts'))[name];
+
+export const fleetCommands: readonly CommandRow[] = [
+  { usage: 'server list', summary: 'List servers', remote: true, load: load('servers') },
+  { usage: 'server show <name>', summary: 'One server with its whole status', remote: true, load: load('server') },
+  {
+    usage: 'server token',
+    summary: 'Make a token that lets one server join, and print how',
+    remote: true,
+    options: [
+      { flags: '--name <name>', summary: 'the name the server gets', preset: 'its host name' },
+      { flags: '--ttl <duration>', summary: 'how long it can be used', preset: '1h' },
+      { flags: '-f, --file <file>', summary: 'write the token to a file of mode 0600 instead of printing it' },
+    ],
+    load: load('joinToken'),
+  },
+  { usage: 'server tokens', summary: 'Join tokens', remote: true, load: load('joinTokens') },
+  { usage: 'server withdraw <token-id>', summary: 'Withdraw a join token', remote: true, load: load('withdraw') },
+  {
+    usage: 'server add <name>',
+    summary: 'Add a server that never sees this manager; it is given bundles',
+    remote: true,
+    options: [
+      { flags: '--offline', summary: 'say that you know: nothing is fetched by this server' },
+      { flags: '--engine-version <version>', summary: 'its sing-box', preset: '1.12.0' },
+      { flags: '--tags <tags>', summary: 'its build tags, with commas', preset: 'those of the wheel' },
+    ],
+    load: load('addServer'),
+  },
+  {
+    usage: 'server remove <name>',
+    summary: 'Forget a server; its agent keeps running what it has',
+    remote: true,
+    load: load('removeServer'),
+  },
+  {
+    usage: 'server bundle <name>',
+    summary: 'Manifest and content in one file, to carry to a server by hand',
+    remote: true,
+    options: [{ flags: '-f, --file <file>', summary: 'where to write', preset: 'NAME.sbox.tar' }],
+    load: load('bundle'),
+  },
+  {
+    usage: 'event list',
+    summary: 'Events, newest first',
+    remote: true,
+    options: [
+      { flags: '--type <prefix>', summary: 'only types that start so, as subscription.' },
+      { flags: '--limit <n>', summary: 'how many', preset: '50' },
+    ],
+    load: load('events'),
+  },
+  { usage: 'status', summary: 'What the manager is and has', remote: true, load: load('status') },
+  { usage: 'health', summary: 'Whether the manager can do its work', remote: true, load: load('health') },
+  { usage: 'token list', summary: 'Access tokens', remote: true, load: load('tokens') },
+  {
+    usage: 'token create <name>',
+    summary: 'Make an access token and print it once',
+    remote: true,
+    options: [
+      { flags: '--permission <name...>', summary: 'what it may do; repeat for several' },
+      { flags: '--ttl <duration>', summary: 'how long it is valid', preset: 'until it is revoked' },
+    ],
+    examples: ['sboxmgr token create monitoring --permission status:read'],
+    load: load('createToken'),
+  },
+  { usage: 'token revoke <id>', summary: 'Revoke an access token', remote: true, load: load('revokeToken') },
+  {
+    usage: 'api <method> <path>',
+    summary: 'Send a request as it is; a body comes from standard input',
+    remote: true,
+    options: [{ flags: '--header <header...>', summary: 'a header, as "name: value"' }],
+    examples: ['sboxmgr api get /api/v1/status', 'echo \'{"name":"x"}\' | sboxmgr api post /api/v1/join-tokens'],
+    load: load('api'),
+  },
+];

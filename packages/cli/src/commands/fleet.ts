@@ -1,0 +1,204 @@
+import { chmod, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fromProblem, printGeneration, ProblemError } from '@sbox/core';
+import { arg, text, texts, type Call } from '../command.ts';
+import { connect, type OperatorClient } from '../connection.ts';
+import { age, everyPage, withClient } from './remote.ts';
+
+type Server = Awaited<ReturnType<OperatorClient['servers']['get']>>;
+
+const engineOf = ({ engines }: Server): string => engines.map(({ kind, version }) => `${kind} ${version}`).join(', ');
+const unitProblem = ({ status }: Server): string =>
+  status?.nack?.message ?? status?.units.find(({ message }) => message !== '')?.message ?? '';
+
+export const servers = withClient(async (client, { out, host }) => {
+  const items = await everyPage((query) => client.servers.list({ query }));
+  if (items.length === 0) out.talk('No servers yet. Make a join token: sboxmgr server token');
+  const now = host.clock.now();
+  await out.rows(items, [
+    { title: 'SERVER', value: ({ name }) => name },
+    { title: 'STATE', value: ({ state }) => state },
+    { title: 'ENGINE', value: engineOf },
+    { title: 'RUNS', value: ({ status }) => (status?.running ? printGeneration(status.running) : null) },
+    { title: 'SHOULD RUN', value: ({ desired }) => (desired ? printGeneration(desired) : null) },
+    { title: 'SEEN', value: ({ seen_at }) => (seen_at === null ? 'never' : `${age(seen_at, now)} ago`) },
+    { title: 'WHY', value: unitProblem },
+  ]);
+});
+
+export const server = withClient(async (client, call) => {
+  await call.out.thing(await client.servers.get({ params: { id: arg(call, 0) } }));
+});
+
+/** Writes a secret so that it never stands in a file that others may read. */
+async function writeSecret(file: string, content: string | Uint8Array): Promise<void> {
+  await writeFile(`${file}.tmp`, content, { mode: 0o600 });
+  await chmod(`${file}.tmp`, 0o600);
+  await rename(`${file}.tmp`, file);
+}
+
+export const joinToken = withClient(async (client, call) => {
+  const name = text(call, 'name');
+  const made = await client.joinTokens.create({
+    body: { ttl: text(call, 'ttl') ?? '1h', ...(name === undefined ? {} : { name }) },
+  });
+  const file = text(call, 'file');
+  if (file !== undefined) {
+    await writeSecret(path.resolve(call.host.cwd, file), `${made.token}\n`);
+    call.out.talk(`wrote ${file} (mode 0600), good until ${made.expires_at}`);
+    return;
+  }
+  call.out.talk(
+    `good for one server until ${made.expires_at}. On the server, with the token in a file:\n  sboxagent join URL --token-file FILE`,
+  );
+  await call.out.thing(made, () => made.token);
+});
+
+export const joinTokens = withClient(async (client, { out, host }) => {
+  const items = await everyPage((query) => client.joinTokens.list({ query }));
+  const now = host.clock.now();
+  const state = (row: { readonly used_at: string | null; readonly expires_at: string }): string =>
+    row.used_at !== null ? 'used' : Date.parse(row.expires_at) < now ? 'expired' : 'open';
+  await out.rows(items, [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'NAME', value: ({ name }) => name },
+    { title: 'STATE', value: state },
+    { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
+  ]);
+});
+
+export const withdraw = withClient(async (client, call) => {
+  await client.joinTokens.remove({ params: { id: arg(call, 0) } });
+  call.out.talk('the token was withdrawn');
+});
+
+export const addServer = withClient(async (client, call) => {
+  const version = text(call, 'engineVersion');
+  const tags = text(call, 'tags')?.split(',') ?? ['with_quic', 'with_wireguard', 'with_clash_api', 'with_gvisor'];
+  const made = await client.servers.add({
+    body: { name: arg(call, 0), ...(version === undefined ? {} : { engine: { kind: 'sing-box', version, tags } }) },
+  });
+  const { pin } = await client.system.status();
+  await call.out.thing({ ...made, pin }, () =>
+    [
+      `${made.name} was added. Deploy a config to it, then carry its bundle over:`,
+      `  sboxmgr config deploy NAME --server ${made.name} --no-wait`,
+      `  sboxmgr server bundle ${made.name}`,
+      `  sboxagent import ${made.name}.sbox.tar --pin ${pin}      (on the server)`,
+    ].join('\n'),
+  );
+});
+
+export const removeServer = withClient(async (client, call) => {
+  const known = await client.servers.get({ params: { id: arg(call, 0) } });
+  await client.servers.remove({ params: { id: known.id }, headers: { 'if-match': `"${known.revision}"` } });
+  call.out.talk(`${known.name} is forgotten; its agent keeps running what it has`);
+});
+
+export const bundle = withClient(async (client, call) => {
+  const name = arg(call, 0);
+  const { bytes } = await client.servers.bundle({ params: { id: name } });
+  const file = path.resolve(call.host.cwd, text(call, 'file') ?? `${name}.sbox.tar`);
+  await writeSecret(file, bytes ?? new Uint8Array());
+  const { pin } = await client.system.status();
+  call.out.talk(
+    `wrote ${file} (mode 0600: it holds secrets). On the server:\n  sboxagent import ${path.basename(file)}      (the first time with --pin ${pin})`,
+  );
+});
+
+export const events = withClient(async (client, call) => {
+  const type = text(call, 'type');
+  const { items } = await client.events.list({
+    query: { limit: Number(text(call, 'limit') ?? '50'), ...(type === undefined ? {} : { type }) },
+  });
+  const now = call.host.clock.now();
+  await call.out.rows(items, [
+    { title: 'WHEN', value: ({ timestamp }) => `${age(timestamp, now)} ago` },
+    { title: 'TYPE', value: (row) => row.type },
+    {
+      title: 'WHAT',
+      value: ({ data }) =>
+        Object.entries(data)
+          .map(([key, value]) => `${key}=${String(value)}`)
+          .join(' '),
+    },
+  ]);
+});
+
+export const status = withClient(async (client, { out }) => {
+  await out.thing(await client.system.status());
+});
+
+export const health = withClient(async (client, { out }) => {
+  const found = await client.system.health();
+  await out.thing(found, () =>
+    found.checks.map(({ name, ok, detail }) => `${ok ? '✔' : '✗'} ${name}: ${detail}`).join('\n'),
+  );
+  return found.ok ? 0 : 1;
+});
+
+export const tokens = withClient(async (client, { out, host }) => {
+  const items = await everyPage((query) => client.tokens.list({ query }));
+  const now = host.clock.now();
+  await out.rows(items, [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'NAME', value: ({ name }) => name },
+    { title: 'PERMISSIONS', value: ({ permissions }) => permissions.join(', ') },
+    { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
+    { title: 'EXPIRES', value: ({ expires_at }) => expires_at },
+  ]);
+});
+
+export const createToken = withClient(async (client, call) => {
+  const permissions = texts(call, 'permission');
+  if (permissions.length === 0)
+    throw new ProblemError('command.usage', 'a token needs at least one permission', {
+      fix: '--permission status:read',
+    });
+  const ttl = text(call, 'ttl');
+  const made = await client.tokens.create({
+    body: { name: arg(call, 0), permissions: [...permissions], ...(ttl === undefined ? {} : { ttl }) },
+  });
+  call.out.talk('this is shown once:');
+  await call.out.thing(made, () => made.token);
+});
+
+export const revokeToken = withClient(async (client, call) => {
+  await client.tokens.remove({ params: { id: arg(call, 0) } });
+  call.out.talk('the token is revoked');
+});
+
+const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);
+
+/** One request as it is typed; problems of the manager come out as they are. */
+export const api = async (call: Call): Promise<number> => {
+  await using connection = await connect(call);
+  const method = arg(call, 0).toUpperCase();
+  const headers = texts(call, 'header').map((line) => [
+    line.split(':')[0]?.trim().toLowerCase() ?? '',
+    line.slice(line.indexOf(':') + 1).trim(),
+  ]);
+  const body = methodsWithBody.has(method) ? await call.host.stdin() : undefined;
+  const answer = await connection.transport({
+    method,
+    path: arg(call, 1),
+    headers: {
+      ...(body ? { 'content-type': 'application/json' } : {}),
+      ...(Object.fromEntries(headers) as Record<string, string>),
+    },
+    body,
+    signal: undefined,
+  });
+  const said = new TextDecoder().decode(answer.body);
+  if (answer.status >= 400) throw fromProblem(parse(said), `${answer.status} ${said.slice(0, 200)}`);
+  call.out.raw(said.endsWith('\n') || said === '' ? said : `${said}\n`);
+  return 0;
+};
+
+function parse(said: string): unknown {
+  try {
+    return JSON.parse(said) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { messageOf, printDuration, ProblemError } from '@sbox/core';
+import { createClient, operatorContract, type Client, type OperatorContract, type Transport } from '@sbox/protocol';
+import { text, type Call, type Host } from './command.ts';
+
+export type OperatorClient = Client<OperatorContract>;
+
+export interface Connection extends AsyncDisposable {
+  readonly url: string;
+  readonly client: OperatorClient;
+  readonly transport: Transport;
+}
+
+export interface ConnectionOptions {
+  readonly url: string;
+  readonly token?: string | undefined;
+  /** PEM of the CA that the manager's certificate comes from. */
+  readonly ca?: string | undefined;
+}
+
+const defaultUrl = 'http://127.0.0.1:4780';
+/** Certificates of a manager's own CA carry this name beside its addresses, so that any address may be used. */
+const managerName = 'manager.sbox.internal';
+const tries = 3;
+
+/** A client for the manager that the options, the environment or the defaults name. */
+export async function connect(call: Call): Promise<Connection> {
+  const { host } = call;
+  const url = text(call, 'manager') ?? host.env['SBOXMGR_URL'] ?? defaultUrl;
+  const caFile = text(call, 'caFile') ?? host.env['SBOXMGR_CA_FILE'];
+  return await openConnection(
+    { url, token: await readToken(call), ca: caFile === undefined ? undefined : await readText(caFile) },
+    host,
+  );
+}
+
+export async function openConnection(
+  { url, token, ca }: ConnectionOptions,
+  host: Pick<Host, 'clock' | 'signal'>,
+): Promise<Connection> {
+  const { Pool } = await import('undici');
+  const pool = new Pool(origin(url), {
+    connections: 4,
+    headersTimeout: 60_000,
+    bodyTimeout: 60_000,
+    connect: { timeout: 5000, ...(ca === undefined ? {} : { ca, servername: managerName }) },
+  });
+  const send: Transport = async ({ method, path: target, headers, body, signal }) => {
+    const answer = await pool.request({
+      method,
+      path: target,
+      headers: { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      body: body ?? null,
+      signal: signal ? AbortSignal.any([signal, host.signal]) : host.signal,
+    });
+    const plain = Object.entries(answer.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : value,
+    ]);
+    return {
+      status: answer.statusCode,
+      headers: Object.fromEntries(plain) as Record<string, string>,
+      body: await answer.body.bytes(),
+    };
+  };
+  const transport: Transport = async (request) => {
+    const startedMs = host.clock.monotonic();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await send(request);
+      } catch (error) {
+        if (host.signal.aborted) throw new ProblemError('command.failed', 'stopped by a signal', { cause: error });
+        // Only a connection that never was may be tried again for a request that changes something.
+        if (attempt === tries || !isRefused(error))
+          throw unreachable(url, error, attempt, host.clock.monotonic() - startedMs);
+        await host.clock.sleep(200 * attempt, host.signal);
+      }
+    }
+  };
+  return {
+    url,
+    transport,
+    client: createClient(operatorContract, transport),
+    [Symbol.asyncDispose]: async () => await pool.close(),
+  };
+}
+
+function origin(url: string): string {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new ProblemError('command.usage', `${url} is no http or https address`, { fix: `--manager ${defaultUrl}` });
+  }
+  return new URL(url).origin;
+}
+
+const codeOf = (error: unknown): string => (error as { code?: unknown }).code?.toString() ?? messageOf(error);
+const isRefused = (error: unknown): boolean =>
+  ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(codeOf(error));
+
+function unreachable(url: string, error: unknown, attempts: number, elapsedMs: number): ProblemError {
+  return new ProblemError(
+    'manager.unreachable',
+    `${attempts} ${attempts === 1 ? 'try' : 'tries'} in ${printDuration(elapsedMs)}`,
+    {
+      cause: error,
+      fix: 'sboxmgr serve   ·   another manager: --manager URL   ·   local commands still work: sboxmgr generate --help',
+      headline: `cannot reach manager at ${url} (${codeOf(error)})`,
+    },
+  );
+}
+
+async function readToken(call: Call): Promise<string | undefined> {
+  const { env, cwd } = call.host;
+  const named = text(call, 'tokenFile') ?? env['SBOXMGR_TOKEN_FILE'];
+  if (named !== undefined) return (await readText(path.resolve(cwd, named))).trim();
+  for (const file of [path.join(cwd, '.sbox/manager/admin-token'), '/var/lib/sboxmgr/admin-token']) {
+    const found = await readFile(file, 'utf8').catch(() => undefined);
+    if (found !== undefined) return found.trim();
+  }
+  return undefined;
+}
+
+/** @throws ProblemError `file.not-found`, `file.unreadable` */
+export async function readText(file: string): Promise<string> {
+  return new TextDecoder().decode(await readBytes(file));
+}
+
+export async function readBytes(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'file.not-found' : 'file.unreadable';
+    throw new ProblemError(code, `${file}: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,134 @@
+import { ProblemError } from '@sbox/core';
+import { Command, CommanderError, Option } from 'commander';
+import type { Call, CommandRow, Host, OptionRow, OptionValue } from './command.ts';
+import { createOut, outputFormats, type OutputFormat } from './out.ts';
+import { version } from './version.ts';
+
+/** Options that every command takes. */
+export const sharedOptions: readonly OptionRow[] = [
+  { flags: '-o, --output <format>', summary: `how to print data: ${outputFormats.join(', ')}`, preset: 'table' },
+  { flags: '--json', summary: 'the same as -o json' },
+  { flags: '-q, --quiet', summary: 'print data and errors only' },
+  { flags: '-v, --verbose', summary: 'say more when something breaks' },
+];
+
+/** Options of the commands that talk to a manager. */
+export const remoteOptions: readonly OptionRow[] = [
+  { flags: '--manager <url>', summary: 'address of the manager', preset: 'SBOXMGR_URL, else http://127.0.0.1:4780' },
+  {
+    flags: '--token-file <file>',
+    summary: 'file with the access token',
+    preset: 'SBOXMGR_TOKEN_FILE, else ./.sbox/manager/admin-token or /var/lib/sboxmgr/admin-token',
+  },
+  { flags: '--ca-file <file>', summary: 'certificate of the CA of the manager (PEM)', preset: 'SBOXMGR_CA_FILE' },
+];
+
+/** Reads the arguments, runs the command, prints its problem if it has one. Answers the exit code. */
+export async function runProgram(rows: readonly CommandRow[], argv: readonly string[], host: Host): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('sboxmgr')
+    .description('Turns proxy subscriptions into versioned engine configurations and runs them on a fleet of servers.')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help of a command')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({ writeOut: host.stdout, writeErr: () => {} });
+  for (const row of rows)
+    addCommand(program, row, async (call) => {
+      exitCode = await run(row, call, host);
+    });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return usageError(error, argv, host);
+  }
+}
+
+type Bare = Omit<Call, 'host' | 'out'>;
+
+function addCommand(program: Command, row: CommandRow, action: (call: Bare) => Promise<void>): void {
+  const words = row.usage.split(' ').filter((word) => !/^[<[]/.test(word));
+  const args = row.usage.split(' ').filter((word) => /^[<[]/.test(word));
+  const parent = words.slice(0, -1).reduce(group, program);
+  const command = parent
+    .command([words.at(-1) ?? '', ...args].join(' '))
+    .summary(row.summary)
+    .description(row.summary);
+  for (const option of [...(row.options ?? []), ...(row.remote ? remoteOptions : []), ...sharedOptions])
+    command.addOption(toOption(option));
+  if (row.examples) command.addHelpText('after', `\nExamples:\n${row.examples.map((line) => `  ${line}`).join('\n')}`);
+  command.action(async (...given: unknown[]) => {
+    const options = given.at(-2) as Record<string, OptionValue>;
+    const positional = given.slice(0, -2).flatMap((value) => (value === undefined ? [] : (value as string | string[])));
+    await action({ args: positional, options });
+  });
+}
+
+function group(parent: Command, name: string): Command {
+  const known = parent.commands.find((command) => command.name() === name);
+  return (
+    known ??
+    parent
+      .command(name)
+      .summary(groupSummaries[name] ?? name)
+      .description(groupSummaries[name] ?? name)
+  );
+}
+
+const groupSummaries: Readonly<Record<string, string>> = {
+  subscription: 'Sources of nodes',
+  config: 'Recipes, their versions, and moving servers to them',
+  server: 'Machines with an agent',
+  deployment: 'Servers on their way to a version',
+  event: 'What happened',
+  token: 'Access tokens of people and programs',
+  settings: 'Settings of the manager',
+};
+
+function toOption({ flags, summary, preset }: OptionRow): Option {
+  const option = new Option(flags, preset === undefined ? summary : `${summary} (default: ${preset})`);
+  return option.variadic
+    ? option.argParser((value: string, all: string[] | undefined) => [...(all ?? []), value])
+    : option;
+}
+
+async function run(row: CommandRow, call: Bare, host: Host): Promise<number> {
+  const format = call.options['json'] === true ? 'json' : (call.options['output'] ?? 'table');
+  const known = outputFormats.find((name) => name === format);
+  const out = createOut({
+    format: (known ?? 'table') satisfies OutputFormat,
+    quiet: call.options['quiet'] === true,
+    verbose: call.options['verbose'] === true,
+    stdout: host.stdout,
+    stderr: host.stderr,
+  });
+  try {
+    if (!known) throw new ProblemError('command.usage', `${String(format)} is not one of ${outputFormats.join(', ')}`);
+    const handler = await row.load();
+    return (await handler({ ...call, host, out })) ?? 0;
+  } catch (error) {
+    return out.problem(error);
+  }
+}
+
+/** Help and version are no errors; everything else is a wrong command, said with its fix. */
+function usageError(error: CommanderError, argv: readonly string[], host: Host): number {
+  if (error.exitCode === 0) return 0;
+  if (error.code === 'commander.help') return 2;
+  const out = createOut({
+    format: argv.includes('json') || argv.includes('--json') ? 'json' : 'table',
+    quiet: false,
+    verbose: false,
+    stdout: host.stdout,
+    stderr: host.stderr,
+  });
+  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  // An unknown command has no help of its own.
+  const known = error.code === 'commander.unknownCommand' ? undefined : argv.find((word) => /^[a-z]/.test(word));
+  return out.problem(
+    new ProblemError('command.usage', message, { fix: `sboxmgr ${known === undefined ? '--help' : `help ${known}`}` }),
+  );
+}

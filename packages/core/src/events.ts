@@ -1,0 +1,61 @@
+/**
+ * Every event, with its payload. Past tense; written with the change that it tells of and kept for `events`.
+ * Each payload carries ids and words for people, never secrets.
+ */
+export interface EventMap {
+  /** A fetch gave content that differs from the last version. */
+  'subscription.changed': {
+    subscription_id: string;
+    version: number;
+    added: number;
+    removed: number;
+    rejected: number;
+  };
+  /** A fetch gave nothing usable; the last good version stays. */
+  'subscription.fetch-failed': { subscription_id: string; code: string; detail: string };
+  /** A fetch gave content that looks wrong (no or far fewer nodes); the last good version stays. */
+  'subscription.quarantined': { subscription_id: string; nodes: number; last_nodes: number };
+  'subscription.created': { subscription_id: string; name: string };
+  'subscription.deleted': { subscription_id: string; name: string };
+  'config.created': { config_id: string; name: string };
+  'config.deleted': { config_id: string; name: string };
+  /** A new version exists; nothing runs it yet. */
+  'config.version-created': { config_id: string; version: number; digest: string };
+  /** Generating after a change failed; the last version stays. */
+  'config.generate-failed': { config_id: string; code: string; detail: string };
+  'deployment.started': { deployment_id: string; config_id: string; version: number; servers: number };
+  /** Every server that is online runs the version. */
+  'deployment.succeeded': { deployment_id: string; config_id: string; version: number };
+  /** A server refused the version; the others were not touched. */
+  'deployment.halted': {
+    deployment_id: string;
+    config_id: string;
+    version: number;
+    server_id: string;
+    code: string;
+    detail: string;
+  };
+  'server.joined': { server_id: string; name: string };
+  'server.deleted': { server_id: string; name: string };
+  /** The server runs what it should, after the watch. */
+  'server.committed': { server_id: string; epoch: number; generation: number };
+  /** The server took over the new version; the watch goes on. */
+  'server.serving': { server_id: string; epoch: number; generation: number };
+  /** The server refused a generation and keeps what it ran. */
+  'server.refused': { server_id: string; epoch: number; generation: number; code: string; detail: string };
+  'server.online': { server_id: string };
+  'server.offline': { server_id: string; seen_at: string };
+}
+
+export type EventName = keyof EventMap;
+
+/** One event as it is stored and sent. */
+export interface SboxEvent<N extends EventName = EventName> {
+  readonly id: string;
+  /** Grows by one for each event of a source; a gap means that events were lost. */
+  readonly seq: number;
+  readonly type: N;
+  readonly timestamp: string;
+  readonly source: string;
+  readonly data: EventMap[N];
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { redact, redactText } from './redact.ts';
+
+test.each([
+  ['https://user:pw@provider.test/sub?token=t', 'https://provider.test/***'],
+  ['http://provider.test:8080/a', 'http://provider.test:8080/***'],
+  ['http://[2001:db8::1]:80/a?b', 'http://[2001:db8::1]:80/***'],
+  ['https://[2001:db8::1]/a', 'https://[2001:db8::1]/***'],
+  ['https://provider.test', 'https://provider.test'],
+  ['https://provider.test/', 'https://provider.test/'],
+  ['https://provider.test?token=t', 'https://provider.test/***'],
+  ['socks5://127.0.0.1:2080', 'socks5://127.0.0.1:2080'],
+  ['trojan://secret@192.0.2.1:443?sni=a#Name', 'trojan://192.0.2.1:443/***'],
+  ['vless://6ba7b810-9dad-11d1-80b4-00c04fd430c8@host.test:443', 'vless://host.test:443/***'],
+  ['ss://YWVzLTI1Ni1nY206c2VjcmV0@192.0.2.1:8388#x', 'ss://192.0.2.1:8388/***'],
+  ['ss://YWVzLTI1Ni1nY206c2VjcmV0QGhvc3Q6MQ==', 'ss://***'],
+  ['vmess://eyJhZGQiOiJob3N0IiwiaWQiOiJzZWNyZXQifQ', 'vmess://***'],
+  ['trojan://pa@ss@host.test:443', 'trojan://***'],
+  ['ss://aes:pa/ss@host.test:1', 'ss://***'],
+  ['id 6BA7B810-9dad-11d1-80b4-00c04fd430c8.', 'id ***.'],
+  ['Bearer sbox_pat_abc_def_ghi', 'Bearer sbox_pat_***'],
+  ['sbox_join_a_b_c_d, sbox_svc_a_b_c', 'sbox_join_***, sbox_svc_***'],
+  ['nothing secret: 12:30 a/b', 'nothing secret: 12:30 a/b'],
+  ['two https://a.test/x and "https://b.test/y"', 'two https://a.test/*** and "https://b.test/***"'],
+])('%s', (text, shown) => {
+  expect(redactText(text)).toBe(shown);
+});
+
+describe('values', () => {
+  test('secret fields are hidden in every spelling and depth, others stay', () => {
+    expect(
+      redact({
+        server: 'host.test',
+        server_port: 443,
+        Password: 'p',
+        'private-key': 'k',
+        pre_shared_key: '',
+        token: null,
+        auth: { user: 'u' },
+        list: [{ uuid: 'u', tag: 't' }, 'https://a.test/secret'],
+        on: true,
+      }),
+    ).toEqual({
+      server: 'host.test',
+      server_port: 443,
+      Password: '***',
+      'private-key': '***',
+      pre_shared_key: '',
+      token: null,
+      auth: '***',
+      list: [{ uuid: '***', tag: 't' }, 'https://a.test/***'],
+      on: true,
+    });
+  });
+
+  test('what is too deep is cut off, not followed', () => {
+    const deep: Record<string, unknown> = {};
+    deep['self'] = deep;
+    expect(JSON.stringify(redact(deep))).toContain('***');
+  });
+
+  test('a long line takes no long time', () => {
+    const started = performance.now();
+    redactText('a.'.repeat(500_000));
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  test('a secret never gets through, wherever it stands', () => {
+    const secret = 's3cr3t-v4lue';
+    const key = fc.constantFrom('password', 'uuid', 'private_key', 'pre-shared-key', 'Token', 'auth_token', 'short_id');
+    const place = fc.oneof(
+      key.map((name) => ({ [name]: secret })),
+      fc.constantFrom('trojan', 'hysteria2', 'vless').map((scheme) => `${scheme}://${secret}@host.test:443?a=b#c`),
+      fc.webUrl().map((url) => `${url}?token=${secret}`),
+    );
+    const tree = fc.letrec((tie) => ({
+      node: fc.oneof(
+        { maxDepth: 5 },
+        place,
+        fc.array(tie('node'), { maxLength: 3 }),
+        fc.dictionary(fc.string(), tie('node')),
+      ),
+    })).node;
+    fc.assert(
+      fc.property(tree, (value) => {
+        expect(JSON.stringify(redact(value)) ?? '').not.toContain(secret);
+      }),
+    );
+  });
+});

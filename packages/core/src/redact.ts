@@ -1,0 +1,62 @@
+/** Field names whose values are never shown, in sing-box's, Clash's and our own spelling. */
+const secretKeys = new Set([
+  'password',
+  'uuid',
+  'private_key',
+  'private_key_passphrase',
+  'passphrase',
+  'pre_shared_key',
+  'secret',
+  'token',
+  'auth_token',
+  'authorization',
+  'proxy_authorization',
+  'set_cookie',
+  'cookie',
+  'auth_str',
+  'auth',
+  'obfs_password',
+  'short_id',
+  'username',
+  'psk',
+  'plugin_opts',
+  'seed',
+  'api_key',
+  'access_token',
+  'auth_token',
+  'set_cookie',
+  'proxy_authorization',
+]);
+
+export const redactedMark = '***';
+
+/** A copy with the values of secret fields replaced; depth is limited, deeper parts are cut off. */
+export function redact<T>(value: T, depth = 32): T {
+  if (typeof value === 'string') return redactText(value) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === 0) return redactedMark as T;
+  if (Array.isArray(value)) return value.map((item: unknown) => redact(item, depth - 1)) as T;
+  const entries = Object.entries(value).map(([key, item]: [string, unknown]) => [
+    key,
+    isSecretKey(key) && item !== null && item !== undefined && item !== '' ? redactedMark : redact(item, depth - 1),
+  ]);
+  return Object.fromEntries(entries) as T;
+}
+
+const isSecretKey = (key: string): boolean => secretKeys.has(key.toLowerCase().replaceAll('-', '_'));
+
+/** Hides what is secret in free text: our tokens, user names, queries and paths of URLs, UUIDs. */
+export const redactText = (text: string): string =>
+  text
+    .replace(/sbox_(join|pat|svc)_[0-9A-Za-z_]+/g, `sbox_$1_${redactedMark}`)
+    .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, redactedMark)
+    // The scheme is short, so that a long line without any costs no time.
+    .replace(/([a-z][a-z0-9+.-]{0,20}:\/\/)([^\s/@"]+@)?([^\s/?#"]*)[^\s"]*/gi, hideAddress);
+
+/** Only the host stays. Some links (`vmess://`, `ss://`) are one piece of base64 in the place of a host. */
+function hideAddress(whole: string, scheme: string, user: string | undefined, host: string): string {
+  const looksLikeHost = /^(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d+)?$/i.test(host);
+  const isPlain = user !== undefined || host.includes(':') || /^(?:http|ws)s?:/i.test(scheme);
+  if (!looksLikeHost || !isPlain) return `${scheme}${redactedMark}`;
+  return whole === `${scheme}${host}` || whole === `${scheme}${host}/` ? whole : `${scheme}${host}/${redactedMark}`;
+}

@@ -1,0 +1,103 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer as createPlainServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { unlink } from 'node:fs/promises';
+import { ProblemError } from '@sbox/core';
+import { getRequestListener } from '@hono/node-server';
+
+type Fetch = Parameters<typeof getRequestListener>[0];
+
+/** Takes over a connection that asks for another protocol, or ends it. */
+export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+export interface ListenerOptions {
+  /** `host:port`, port 0 for any; or the path of a Unix socket. */
+  readonly address: string;
+  readonly fetch: Fetch;
+  /** PEM. Plain HTTP without it. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  readonly upgrade?: Upgrade;
+}
+
+export interface Listener extends AsyncDisposable {
+  /** Where it listens, with the real port. */
+  readonly address: string;
+  readonly url: string;
+}
+
+const drainMs = 2000;
+
+/** @throws ProblemError `port.in-use` */
+export async function startListener({ address, fetch, tls, upgrade }: ListenerOptions): Promise<Listener> {
+  const handle = getRequestListener(fetch, { overrideGlobalObjects: false });
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    void handle(request, response);
+  };
+  const limits = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+  const server = (
+    tls ? createTlsServer({ ...limits, ...tls }, onRequest) : createPlainServer(limits, onRequest)
+  ) as Server;
+  const upgraded = new Set<Duplex>();
+  if (upgrade)
+    server.on('upgrade', (request, socket, head) => {
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      upgrade(request, socket, head);
+    });
+  await listen(server, address);
+  const bound = server.address() as AddressInfo | string;
+  const isSocketFile = typeof bound === 'string';
+  const place = isSocketFile
+    ? bound
+    : `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+  return {
+    address: place,
+    url: isSocketFile ? `unix:${place}` : `${tls ? 'https' : 'http'}://${place}`,
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      server.closeIdleConnections();
+      const force = setTimeout(() => {
+        server.closeAllConnections();
+        // Node no longer counts these as its own, yet it waits for them.
+        for (const socket of upgraded) socket.destroy();
+      }, drainMs);
+      await closed;
+      clearTimeout(force);
+    },
+  };
+}
+
+async function listen(server: Server, address: string): Promise<void> {
+  const { host, port, file } = parseAddress(address);
+  if (file !== undefined) await unlink(file).catch(() => {});
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => {
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new ProblemError('port.in-use', `${address} is in use`, { cause: error, details: { address } })
+          : error,
+      );
+    };
+    server.once('error', fail);
+    const done = (): void => {
+      server.off('error', fail);
+      resolve();
+    };
+    if (file === undefined) server.listen(port, host, done);
+    else server.listen(file, done);
+  });
+}
+
+/** Splits `host:port`, `[v6]:port` or a path. @throws ProblemError `settings.invalid` */
+export function parseAddress(address: string): { host?: string; port?: number; file?: string } {
+  if (address.startsWith('/') || address.startsWith('./')) return { file: address };
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/.exec(address) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port) > 65_535)
+    throw new ProblemError('settings.invalid', `${address} is no host:port and no path of a socket`);
+  return { host, port: Number(port) };
+}

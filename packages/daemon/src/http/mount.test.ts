@@ -1,0 +1,402 @@
+import { describe, expect, test } from '@jest/globals';
+import { createFakeClock, createNewId, ProblemError } from '@sbox/core';
+import { route } from '@sbox/protocol';
+import * as z from 'zod/mini';
+import { randomBytes } from '../keys.ts';
+import { createLogger, silentLogger, type LogSink } from '../log.ts';
+import { createApp, type AppOptions, type RequestRecord } from './app.ts';
+import { mount, type Caller, type Guard, type Handlers, type Replay, type ReplayAnswer } from './mount.ts';
+
+const thing = z.object({ name: z.string(), revision: z.int() });
+const contract = {
+  things: {
+    get: route({
+      id: 'getThing',
+      method: 'get',
+      path: '/things/{id}',
+      summary: 'One thing',
+      permission: 'status:read',
+      params: z.object({ id: z.string().check(z.maxLength(5)) }),
+      query: z.strictObject({ limit: z._default(z.coerce.number().check(z.int(), z.maximum(10)), 3) }),
+      ok: { status: 200, schema: thing },
+      problems: [],
+      example: { params: { id: 'a' } },
+    }),
+    replace: route({
+      id: 'replaceThing',
+      method: 'put',
+      path: '/things/{id}',
+      summary: 'Replace a thing',
+      permission: 'status:read',
+      params: z.object({ id: z.string() }),
+      headers: z.object({ 'if-match': z.string() }),
+      body: z.strictObject({ name: z.string() }),
+      ok: { status: 200, schema: thing },
+      problems: [],
+      example: { params: { id: 'a' }, headers: { 'if-match': '*' }, body: { name: 'a' } },
+    }),
+    make: route({
+      id: 'makeThing',
+      method: 'post',
+      path: '/things',
+      summary: 'Make a thing',
+      permission: 'status:read',
+      headers: z.object({ 'idempotency-key': z.optional(z.string()) }),
+      body: z.strictObject({ name: z.string() }),
+      ok: { status: 201, schema: thing },
+      problems: [],
+      example: { body: { name: 'a' } },
+    }),
+    makeSecret: route({
+      id: 'makeSecret',
+      method: 'post',
+      path: '/secrets',
+      summary: 'Make a thing whose answer must not be stored',
+      permission: 'status:read',
+      body: z.strictObject({ name: z.string() }),
+      ok: { status: 201, schema: thing },
+      problems: [],
+      example: { body: { name: 'a' } },
+    }),
+    remove: route({
+      id: 'removeThing',
+      method: 'delete',
+      path: '/things/{id}',
+      summary: 'Remove a thing',
+      permission: 'public',
+      params: z.object({ id: z.string() }),
+      ok: { status: 204 },
+      problems: [],
+      example: { params: { id: 'a' } },
+    }),
+  },
+  blob: route({
+    id: 'getBlob',
+    method: 'get',
+    path: '/blob',
+    summary: 'Bytes',
+    permission: 'public',
+    headers: z.object({ 'if-none-match': z.optional(z.string()) }),
+    ok: { status: 200, bytes: 'application/x-tar' },
+    problems: [],
+    example: {},
+  }),
+  upload: route({
+    id: 'upload',
+    method: 'post',
+    path: '/blob',
+    summary: 'Bytes in',
+    permission: 'public',
+    rawBody: 'application/x-tar',
+    ok: { status: 200, schema: z.object({ size: z.int() }) },
+    problems: [],
+    example: {},
+  }),
+};
+
+const caller: Caller = { kind: 'token', id: 'tok_1', name: 'tests', permissions: new Set() };
+
+function open(overrides: { guard?: Guard; replay?: Replay; app?: Partial<AppOptions> } = {}) {
+  const logged: Parameters<LogSink>[0][] = [];
+  const records: RequestRecord[] = [];
+  let made = 0;
+  const handlers: Handlers<typeof contract> = {
+    things: {
+      get: async ({ params, query }) => await Promise.resolve({ name: params.id, revision: query.limit }),
+      replace: async ({ params, headers, body }) => {
+        if (headers['if-match'] !== '*' && headers['if-match'] !== '"7"')
+          throw new ProblemError('precondition.failed', `${params.id} has changed`);
+        return await Promise.resolve({ name: body.name, revision: 8 });
+      },
+      make: async ({ body }) => {
+        if (body.name === 'bug') throw new TypeError('password is hunter2');
+        made += 1;
+        return await Promise.resolve({ name: body.name, revision: made });
+      },
+      makeSecret: async ({ body }) => await Promise.resolve({ name: body.name, revision: (made += 1) }),
+      remove: async () => {},
+    },
+    blob: async ({ headers }) =>
+      await Promise.resolve({
+        bytes: headers['if-none-match'] === '"b"' ? undefined : new Uint8Array([0, 255]),
+        etag: '"b"',
+        encoding: 'zstd' as const,
+        headers: { 'x-size': '2' },
+      }),
+    upload: async ({ body }, { rawBody }) => await Promise.resolve({ size: body === rawBody ? body.length : -1 }),
+  };
+  const app = createApp({
+    log: createLogger((record) => logged.push(record), 'debug'),
+    clock: createFakeClock(),
+    newId: createNewId(randomBytes),
+    record: (request) => records.push(request),
+    ...overrides.app,
+  });
+  mount(app, contract, handlers, {
+    guard: overrides.guard ?? (async () => await Promise.resolve(caller)),
+    maxBodyBytes: 64,
+    ...(overrides.replay ? { replay: overrides.replay } : {}),
+  });
+  const send = async (
+    method: string,
+    path: string,
+    body?: string | Uint8Array<ArrayBuffer>,
+    headers: Record<string, string> = {},
+  ) => {
+    const response = await app.request(path, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body }),
+    });
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const text = new TextDecoder().decode(bytes);
+    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    return {
+      status: response.status,
+      headers: response.headers,
+      bytes,
+      text,
+      json: (isJson ? JSON.parse(text) : undefined) as Record<string, unknown> | undefined,
+    };
+  };
+  return { logged, records, send, made: () => made };
+}
+
+describe('good answers', () => {
+  test('parameters and defaults reach the handler; the revision is the ETag', async () => {
+    const { send } = open();
+    const answer = await send('GET', '/things/abc');
+    expect(answer).toMatchObject({ status: 200, json: { name: 'abc', revision: 3 } });
+    expect(answer.headers.get('etag')).toBe('"3"');
+    expect((await send('GET', '/things/abc?limit=9')).json).toEqual({ name: 'abc', revision: 9 });
+  });
+
+  test('201, 204 and exact bytes with their own headers', async () => {
+    const { send } = open();
+    expect(await send('POST', '/things', '{"name":"a"}')).toMatchObject({ status: 201, json: { name: 'a' } });
+    expect(await send('DELETE', '/things/a')).toMatchObject({ status: 204, text: '' });
+    const blob = await send('GET', '/blob');
+    expect(blob.bytes).toEqual(new Uint8Array([0, 255]));
+    expect(Object.fromEntries(blob.headers)).toMatchObject({
+      etag: '"b"',
+      'content-type': 'application/x-tar',
+      'content-encoding': 'zstd',
+      'x-size': '2',
+    });
+    expect(await send('GET', '/blob', undefined, { 'if-none-match': '"b"' })).toMatchObject({ status: 304, text: '' });
+    expect((await send('POST', '/blob', new Uint8Array([1, 2, 3]), { 'content-type': 'x/y' })).json).toEqual({
+      size: 3,
+    });
+  });
+
+  test('every answer has a request id and the headers that keep browsers out', async () => {
+    const { send } = open();
+    const answer = await send('GET', '/things/a', undefined, { 'x-request-id': 'mine-1' });
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'x-request-id': 'mine-1',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    });
+    for (const id of ['with blank', 'x'.repeat(65), '<a>'])
+      expect((await send('GET', '/no', undefined, { 'x-request-id': id })).headers.get('x-request-id')).toMatch(
+        /^req_/,
+      );
+  });
+});
+
+describe('refusals', () => {
+  const refusal = async (
+    method: string,
+    path: string,
+    body?: string | Uint8Array<ArrayBuffer>,
+    headers?: Record<string, string>,
+  ) => {
+    const { send, made } = open();
+    const { status, json, headers: answered } = await send(method, path, body, headers);
+    expect(made()).toBe(0);
+    return { status, code: json?.['code'], detail: json?.['detail'], details: json?.['details'], answered };
+  };
+
+  test('are problem documents', async () => {
+    const { send } = open();
+    const { json, headers } = await send('GET', '/nothing', undefined, { 'x-request-id': 'r1' });
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(json).toEqual({
+      type: 'https://sbox.invalid/problems/route.not-found',
+      title: expect.any(String),
+      status: 404,
+      code: 'route.not-found',
+      detail: 'GET /nothing',
+      fix: expect.any(String),
+      instance: 'r1',
+    });
+  });
+
+  test('another method of a known path is 405 and names the right ones', async () => {
+    const { status, code, answered } = await refusal('PATCH', '/things/a');
+    expect([status, code]).toEqual([405, 'route.method-not-allowed']);
+    expect(answered.get('allow')?.split(', ').toSorted()).toEqual(['DELETE', 'GET', 'PUT']);
+  });
+
+  test('a body that is too long is 413, with and without its length', async () => {
+    const long = JSON.stringify({ name: 'x'.repeat(100) });
+    expect(await refusal('POST', '/things', long)).toMatchObject({ status: 413, details: { max_bytes: 64 } });
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(10)),
+    });
+    const app = createApp({ log: silentLogger, clock: createFakeClock(), newId: () => 'req_1' });
+    const handlers = { upload: async () => await Promise.resolve({ size: 0 }) };
+    const guard = async () => await Promise.resolve(caller);
+    mount(app, { upload: contract.upload }, handlers, { guard, maxBodyBytes: 64 });
+    const init = { method: 'POST', body: endless, duplex: 'half' };
+    expect((await app.request('/blob', init as RequestInit)).status).toBe(413);
+  });
+
+  test.each([
+    ['{"name":', 'application/json'],
+    ['', 'application/json'],
+    [new Uint8Array([0x22, 0xff, 0x22]), 'application/json'],
+    ['name=a', 'application/x-www-form-urlencoded'],
+    ['{"name":"a"}', 'text/plain'],
+  ])('%j as %s cannot be read: 400', async (body, type) => {
+    expect(await refusal('POST', '/things', body, { 'content-type': type })).toMatchObject({
+      status: 400,
+      code: 'request.malformed',
+    });
+  });
+
+  test.each([
+    ['POST', '/things', '{"name":1}', 'body name: '],
+    ['POST', '/things', '{"name":"a","more":1}', 'body: '],
+    ['POST', '/things', 'null', 'body: '],
+    ['GET', '/things/toolong', undefined, 'path id: '],
+    ['GET', '/things/a?limit=99', undefined, 'query limit: '],
+    ['GET', '/things/a?other=1', undefined, 'query: '],
+  ])('%s %s with %s is 422 and says where', async (method, path, body, where) => {
+    const { status, code, detail } = await refusal(method, path, body);
+    expect([status, code]).toEqual([422, 'request.invalid']);
+    expect(detail).toContain(where);
+  });
+
+  test('a write without If-Match is 428, with an old one 412', async () => {
+    expect(await refusal('PUT', '/things/a', '{"name":"a"}')).toMatchObject({
+      status: 428,
+      code: 'precondition.required',
+    });
+    expect(await refusal('PUT', '/things/a', '{"name":"a"}', { 'if-match': '"6"' })).toMatchObject({
+      status: 412,
+      code: 'precondition.failed',
+    });
+    const { send } = open();
+    const answer = await send('PUT', '/things/a', '{"name":"b"}', { 'if-match': '"7"' });
+    expect([answer.status, answer.headers.get('etag')]).toEqual([200, '"8"']);
+  });
+
+  test('a bug shows only the id of the request; the log has the rest', async () => {
+    const { send, logged } = open();
+    const answer = await send('POST', '/things', '{"name":"bug"}', { 'x-request-id': 'r7' });
+    expect(answer.status).toBe(500);
+    expect(answer.text).not.toMatch(/hunter2|TypeError|\.ts/);
+    expect(answer.json).toMatchObject({ code: 'internal.error', detail: 'request r7', instance: 'r7' });
+    expect(logged.find(({ level }) => level === 'error')).toMatchObject({
+      request_id: 'r7',
+      route: '/things',
+      error: 'password is hunter2',
+      stack: expect.stringContaining('TypeError'),
+    });
+  });
+
+  test('headers follow the problem: WWW-Authenticate and Retry-After', async () => {
+    const answerTo = async (error: ProblemError) => {
+      const guard: Guard = () => {
+        throw error;
+      };
+      const { headers, status } = await open({ guard }).send('GET', '/blob');
+      return [status, headers.get('www-authenticate'), headers.get('retry-after')];
+    };
+    expect(await answerTo(new ProblemError('auth.missing', 'who'))).toEqual([401, 'Bearer', null]);
+    const limited = new ProblemError('request.rate-limited', 'slow', { details: { retry_after_s: 7 } });
+    expect(await answerTo(limited)).toEqual([429, null, '7']);
+  });
+
+  test('a host name that is not served is 421', async () => {
+    const { send } = open({ app: { hostNames: new Set(['localhost', '[::1]']) } });
+    expect((await send('GET', '/blob', undefined, { host: 'evil.test:80' })).status).toBe(421);
+    expect((await send('GET', '/blob')).status).toBe(421);
+    for (const host of ['LOCALHOST:4780', 'localhost', '[::1]:4780', '[::1]'])
+      expect((await send('GET', '/blob', undefined, { host })).status).toBe(200);
+  });
+});
+
+test('the guard sees the request before anything in it is believed', async () => {
+  const seen: unknown[] = [];
+  const { send } = open({
+    guard: async ({ id }, { method, path, headers, body, remoteAddress }) => {
+      seen.push([id, method, path, headers['x-a'], Buffer.from(body).toString(), remoteAddress]);
+      return await Promise.reject(new ProblemError('auth.invalid', 'no'));
+    },
+  });
+  expect((await send('POST', '/things?x=%20y', '{not json', { 'X-A': '1' })).status).toBe(401);
+  expect(seen).toEqual([['makeThing', 'POST', '/things?x=%20y', '1', '{not json', 'local']]);
+});
+
+test('a record for metrics names the pattern, never the path', async () => {
+  const { send, records } = open();
+  await send('GET', '/things/a');
+  await send('GET', '/things/toolong');
+  await send('GET', '/nowhere');
+  expect(records.map(({ method, route: pattern, status }) => [method, pattern, status])).toEqual([
+    ['GET', '/things/:id', 200],
+    ['GET', '/things/:id', 422],
+    ['GET', expect.not.stringContaining('nowhere'), 404],
+  ]);
+});
+
+describe('an Idempotency-Key', () => {
+  const createReplay = (): Replay => {
+    const known = new Map<string, { digest: string; answer: ReplayAnswer }>();
+    return {
+      async once({ id }, { key, digest }, run) {
+        const found = known.get(`${id} ${key}`);
+        if (found && found.digest !== digest) throw new ProblemError('request.idempotency-mismatch', key);
+        if (found) return { answer: found.answer, isReplay: true };
+        const answer = await run();
+        known.set(`${id} ${key}`, { digest, answer });
+        return { answer, isReplay: false };
+      },
+    };
+  };
+
+  test('gives the first answer again instead of doing it again', async () => {
+    const { send, made } = open({ replay: createReplay() });
+    const key = { 'idempotency-key': 'k1' };
+    const first = await send('POST', '/things', '{"name":"a"}', key);
+    const second = await send('POST', '/things', '{"name":"a"}', key);
+    expect([first.status, second.status, second.text]).toEqual([201, 201, first.text]);
+    expect([first.headers.get('idempotency-replayed'), second.headers.get('idempotency-replayed')]).toEqual([
+      null,
+      'true',
+    ]);
+    expect(made()).toBe(1);
+    expect((await send('POST', '/things', '{"name":"b"}', key)).status).toBe(409);
+    expect((await send('POST', '/things', '{"name":"b"}', { 'idempotency-key': 'k2' })).json).toMatchObject({
+      revision: 2,
+    });
+  });
+
+  test('means nothing to a route that does not declare it', async () => {
+    const { send, made } = open({ replay: createReplay() });
+    const key = { 'idempotency-key': 'k1' };
+    await send('POST', '/secrets', '{"name":"a"}', key);
+    await send('POST', '/secrets', '{"name":"a"}', key);
+    expect(made()).toBe(2);
+  });
+
+  test('does not make a failure stick', async () => {
+    const { send, made } = open({ replay: createReplay() });
+    const key = { 'idempotency-key': 'k1' };
+    expect((await send('POST', '/things', '{"name":1}', key)).status).toBe(422);
+    expect((await send('POST', '/things', '{"name":"a"}', key)).status).toBe(201);
+    expect(made()).toBe(1);
+  });
+});

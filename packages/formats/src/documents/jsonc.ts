@@ -1,0 +1,70 @@
+import { createLineCounter } from '../text/lines.ts';
+
+/** JSON with comments and trailing commas, and where the items of its lists stand. */
+export interface Jsonc {
+  readonly value: unknown;
+  /** The 1-based lines on which the items of a list begin; the list is a field of the root object. */
+  linesOf(field: string): readonly number[];
+}
+
+/** Undefined when the text is not JSON even so, or is nested deeper than any configuration. */
+export const parseJsonc = (source: string): Jsonc | undefined => tryParse(source) ?? tryParse(withoutComments(source));
+
+function tryParse(json: string | undefined): Jsonc | undefined {
+  if (json === undefined) return undefined;
+  try {
+    // JSON.parse takes seconds for millions of brackets, so the depth is looked at first.
+    const starts = listItemStarts(json);
+    if (starts === undefined) return undefined;
+    const value: unknown = JSON.parse(json);
+    return { value, linesOf: (field) => (starts.get(field) ?? []).map(createLineCounter(json)) };
+  } catch {
+    // Not JSON; or a string of millions of escapes, which exhausts the stack of regular expressions.
+    return undefined;
+  }
+}
+
+const maxDepth = 100;
+const text = /"[^"\\]*(?:\\.[^"\\]*)*"/.source;
+const comments = new RegExp(String.raw`${text}|\/\/[^\n\r]*|\/\*[^]*?\*\/`, 'g');
+const trailingCommas = new RegExp(String.raw`${text}|,(?=\s*[}\]])`, 'g');
+const tokens = new RegExp(String.raw`${text}|[{}[\],]`, 'g');
+
+/** Puts spaces in place of what JSON does not know, so that offsets and lines stay. */
+function withoutComments(source: string): string | undefined {
+  const blank = (match: string): string => (match.startsWith('"') ? match : match.replace(/[^\n\r]/g, ' '));
+  try {
+    return source.replace(comments, blank).replace(trailingCommas, blank);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Offsets of the items of each list at depth two, by the list's name; undefined when it goes too deep. */
+function listItemStarts(json: string): ReadonlyMap<string, readonly number[]> | undefined {
+  const starts = new Map<string, number[]>();
+  let depth = 0;
+  let field = '';
+  let list: number[] | undefined;
+  for (const { 0: token, index } of json.matchAll(tokens)) {
+    if (token === '{' || token === '[') {
+      depth += 1;
+      if (depth > maxDepth) return undefined;
+      if (depth === 2) list = token === '[' ? [itemStart(json, index)] : undefined;
+      if (depth === 2 && list) starts.set(field, list);
+    } else if (token === '}' || token === ']') depth -= 1;
+    else if (token === ',') {
+      if (depth === 2) list?.push(itemStart(json, index));
+    } else if (depth === 1) field = token.slice(1, -1);
+  }
+  return starts;
+}
+
+const blankRun = /\s*/y;
+
+/** The next place after a bracket or comma that is not blank. */
+function itemStart(json: string, index: number): number {
+  blankRun.lastIndex = index + 1;
+  blankRun.test(json);
+  return blankRun.lastIndex;
+}

@@ -1,0 +1,103 @@
+import { timingSafeEqual } from 'node:crypto';
+import {
+  encodeBase62,
+  formatAccessToken,
+  hex,
+  isoTime,
+  parseAccessToken,
+  ProblemError,
+  type AccessToken,
+  type Clock,
+  type NewId,
+  type RandomBytes,
+} from '@sbox/core';
+import { sha256 } from '@sbox/daemon/keys';
+import type { Caller } from '@sbox/daemon/serve';
+import { permissionNames, type Permission } from '@sbox/protocol';
+import type { TokenRecord, TokensRepository } from './tokens-repository.ts';
+
+/** `admin` holds every permission, also those of later versions. */
+type Grant = Permission | 'admin';
+
+export interface NewTokenOptions {
+  readonly name: string;
+  readonly kind: AccessToken['kind'];
+  readonly permissions: readonly Grant[];
+  /** Without it the token does not expire. */
+  readonly ttlMs?: number | undefined;
+}
+
+export interface IssuedToken {
+  /** Shown once; only its digest is kept. */
+  readonly text: string;
+  readonly record: Omit<TokenRecord, 'tenant_id'>;
+}
+
+export interface TokensDeps {
+  readonly tokens: TokensRepository;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly randomBytes: RandomBytes;
+}
+
+const idPrefix = 'tok_';
+const touchEveryMs = 60_000;
+
+/** A token that is not stored yet. */
+export function makeToken(
+  { clock, newId, randomBytes }: Omit<TokensDeps, 'tokens'>,
+  { name, kind, permissions, ttlMs }: NewTokenOptions,
+): IssuedToken {
+  const id = newId('tok');
+  const secret = encodeBase62(randomBytes(32));
+  const now = clock.now();
+  return {
+    // The parts of the text are split at `_`, so the prefix of the id stays out of it.
+    text: formatAccessToken({ kind, id: id.slice(idPrefix.length), secret }),
+    record: {
+      id,
+      kind,
+      name,
+      secret_sha256: digestOfSecret(secret).toString('hex'),
+      last4: secret.slice(-4),
+      permissions: JSON.stringify(permissions),
+      created_at: isoTime(now),
+      expires_at: ttlMs === undefined ? null : isoTime(now + ttlMs),
+      last_used_at: null,
+      revoked_at: null,
+    },
+  };
+}
+
+/** The permissions of a stored token; words of a newer version of sbox are left out. */
+const grantsOf = ({ permissions }: Pick<TokenRecord, 'permissions'>): ReadonlySet<Permission> => {
+  const words = JSON.parse(permissions) as readonly string[];
+  return new Set(permissionNames.filter((permission) => words.includes(permission) || words.includes('admin')));
+};
+
+export const isAdmin = ({ permissions }: Pick<TokenRecord, 'permissions'>): boolean =>
+  (JSON.parse(permissions) as readonly string[]).includes('admin');
+
+/** Who holds the token of an Authorization header. @throws ProblemError `auth.invalid` */
+export async function findBearer(authorization: string, { tokens, clock }: TokensDeps): Promise<Caller> {
+  const [, text] = /^Bearer +(\S{1,256})$/i.exec(authorization) ?? [];
+  if (text === undefined) throw invalid('Authorization is not Bearer with a token');
+  const given = parseAccessToken(text);
+  if (!given) throw invalid('the text is not a whole token: its checksum does not fit');
+  const record = await tokens.find(`${idPrefix}${given.id}`);
+  // An unknown id takes as long as a wrong secret.
+  const isRight = timingSafeEqual(digestOfSecret(given.secret), storedDigest(record));
+  if (!record || !isRight || record.kind !== given.kind) throw invalid('there is no such token');
+  if (record.revoked_at !== null) throw invalid('the token was revoked');
+  const nowMs = clock.now();
+  const now = isoTime(nowMs);
+  if (record.expires_at !== null && record.expires_at <= now) throw invalid('the token has expired');
+  if (record.last_used_at === null || Date.parse(record.last_used_at) <= nowMs - touchEveryMs)
+    await tokens.touch(record.id, now);
+  return { kind: 'token', id: record.id, name: record.name, permissions: grantsOf(record) };
+}
+
+const invalid = (detail: string): ProblemError => new ProblemError('auth.invalid', detail);
+const digestOfSecret = (secret: string): Buffer => Buffer.from(sha256(Buffer.from(secret)));
+const noDigest = hex(new Uint8Array(32));
+const storedDigest = (record: TokenRecord | undefined): Buffer => Buffer.from(record?.secret_sha256 ?? noDigest, 'hex');

@@ -1,0 +1,20 @@
+import path from 'node:path';
+import { ProblemError } from '@sbox/core';
+import SqliteDatabase from 'better-sqlite3';
+
+/**
+ * Keeps a second manager away from the same data, as long as this process lives: the lock is one of the kernel's, so
+ * that no crash leaves it behind.
+ * @throws ProblemError `manager.running`
+ */
+export function lockDataDirectory(directory: string): Disposable {
+  const lock = new SqliteDatabase(path.join(directory, 'lock'), { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+    throw new ProblemError('manager.running', `another manager works on ${directory}`, { cause: error });
+  }
+  return { [Symbol.dispose]: () => void lock.close() };
+}

@@ -1,0 +1,45 @@
+import { chmod } from 'node:fs/promises';
+import { ProblemError } from '@sbox/core';
+import SqliteDatabase from 'better-sqlite3';
+import { Kysely, SqliteDialect } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { initial } from './migrations/0001-initial.ts';
+import type { Tables } from './schema.ts';
+
+export interface OpenDatabase extends AsyncDisposable {
+  readonly db: Kysely<Tables>;
+}
+
+const busyTimeoutMs = 5000;
+
+/**
+ * Opens the file, or `:memory:`, and brings its schema up to date. What a transaction has committed survives a loss of
+ * power (WAL with synchronous FULL).
+ */
+export async function openDatabase(file: string): Promise<OpenDatabase> {
+  const sqlite = new SqliteDatabase(file, { timeout: busyTimeoutMs });
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
+  try {
+    // Before the first write, so that the WAL gets the same mode.
+    if (file !== ':memory:') await chmod(file, 0o600);
+    sqlite.pragma('journal_mode = WAL');
+    sqlite.pragma('synchronous = FULL');
+    sqlite.pragma('foreign_keys = ON');
+    await migrate(db);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  return { db, [Symbol.asyncDispose]: async () => await db.destroy() };
+}
+
+async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrations = { '0001-initial': initial('blob') };
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => await Promise.resolve(migrations) } });
+  const { error } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  throw new ProblemError('settings.invalid', 'the database is not one of this version of sbox', {
+    fix: 'Use the version of sbox that wrote it, or a newer one.',
+    cause: error,
+  });
+}

@@ -1,0 +1,239 @@
+import type { Selectable } from 'kysely';
+
+/**
+ * Rows as they are stored. Times are RFC 3339 text in UTC, so that they sort as text; objects are JSON text; what is
+ * large is zstd. Every row belongs to a tenant.
+ */
+interface TenantRow {
+  tenant_id: string;
+}
+
+export interface MetaRow extends TenantRow {
+  key: string;
+  value: string;
+}
+
+export interface SubscriptionRow extends TenantRow {
+  id: string;
+  name: string;
+  source: string;
+  refresh_every: string;
+  min_share: number;
+  revision: number;
+  version: number | null;
+  pinned_version: number | null;
+  nodes: number;
+  rejected: number;
+  usage: string | null;
+  /** What the provider sent with the content that was taken last, for the next conditional request. */
+  etag: string | null;
+  last_modified: string | null;
+  next_fetch_at: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface SubscriptionVersionRow extends TenantRow {
+  subscription_id: string;
+  version: number;
+  digest: string;
+  format: string;
+  nodes: number;
+  rejected: number;
+  /** zstd of JSON: `{nodes, rejected}`. */
+  parsed: Uint8Array;
+  /** zstd of the bytes as they came. */
+  content: Uint8Array;
+  created_at: string;
+}
+
+export interface FetchRow extends TenantRow {
+  subscription_id: string;
+  /** Counts up within the subscription. */
+  number: number;
+  id: string;
+  at: string;
+  outcome: string;
+  version: number | null;
+  status: number | null;
+  bytes: number;
+  duration_ms: number;
+  code: string | null;
+  detail: string | null;
+}
+
+export interface ConfigRow extends TenantRow {
+  id: string;
+  name: string;
+  engine: string;
+  settings: string;
+  auto_deploy: number;
+  revision: number;
+  version: number | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface ConfigSubscriptionRow extends TenantRow {
+  config_id: string;
+  position: number;
+  subscription_id: string;
+}
+
+export interface ConfigVersionRow extends TenantRow {
+  config_id: string;
+  version: number;
+  digest: string;
+  inputs: string;
+  nodes: number;
+  rollback_of: number | null;
+  author: string;
+  message: string;
+  created_at: string;
+}
+
+export interface VersionRenditionRow extends TenantRow {
+  config_id: string;
+  version: number;
+  profile: string;
+  digest: string;
+  outbounds: number;
+  left_out: string;
+  once: string;
+}
+
+export interface RenditionRow extends TenantRow {
+  digest: string;
+  size: number;
+  /** zstd of the exact text. */
+  content: Uint8Array;
+}
+
+export interface ServerRow extends TenantRow {
+  id: string;
+  name: string;
+  agent: string | null;
+  engines: string;
+  revision: number;
+  seen_at: string | null;
+  /** The last status, JSON. */
+  status: string | null;
+  created_at: string;
+}
+
+export interface AgentKeyRow extends TenantRow {
+  server_id: string;
+  keyid: string;
+  public_key: Uint8Array;
+  created_at: string;
+  revoked_at: string | null;
+}
+
+export interface JoinTokenRow extends TenantRow {
+  id: string;
+  name: string | null;
+  secret_sha256: string;
+  created_at: string;
+  expires_at: string;
+  used_at: string | null;
+  /** Key of the server that used it; the same key may repeat a lost enrolment. */
+  used_keyid: string | null;
+  server_id: string | null;
+}
+
+export interface AssignmentRow extends TenantRow {
+  server_id: string;
+  unit: string;
+  config_id: string;
+  version: number;
+}
+
+export interface ManifestRow extends TenantRow {
+  server_id: string;
+  epoch: number;
+  generation: number;
+  etag: string;
+  envelope: Uint8Array;
+  /** JSON of the units, to tell a new order from the one that is there. */
+  units: string;
+  created_at: string;
+}
+
+export interface DeploymentRow extends TenantRow {
+  id: string;
+  config_id: string;
+  version: number;
+  state: string;
+  reason: string | null;
+  author: string;
+  message: string;
+  created_at: string;
+  ended_at: string | null;
+}
+
+export interface DeploymentServerRow extends TenantRow {
+  deployment_id: string;
+  server_id: string;
+  position: number;
+  name: string;
+  state: string;
+  epoch: number;
+  generation: number;
+  /** When the server got the manifest; its verdict is due some time after. */
+  sent_at: string | null;
+}
+
+export interface EventRow extends TenantRow {
+  seq: number;
+  id: string;
+  type: string;
+  timestamp: string;
+  source: string;
+  data: string;
+}
+
+export interface AccessTokenRow extends TenantRow {
+  id: string;
+  kind: string;
+  name: string;
+  secret_sha256: string;
+  last4: string;
+  permissions: string;
+  created_at: string;
+  expires_at: string | null;
+  last_used_at: string | null;
+  revoked_at: string | null;
+}
+
+export interface IdempotencyRow extends TenantRow {
+  caller_id: string;
+  key: string;
+  request_digest: string;
+  status: number;
+  answer: string;
+  created_at: string;
+}
+
+export interface Tables {
+  meta: MetaRow;
+  subscriptions: SubscriptionRow;
+  subscription_versions: SubscriptionVersionRow;
+  fetches: FetchRow;
+  configs: ConfigRow;
+  config_subscriptions: ConfigSubscriptionRow;
+  config_versions: ConfigVersionRow;
+  config_version_renditions: VersionRenditionRow;
+  renditions: RenditionRow;
+  servers: ServerRow;
+  agent_keys: AgentKeyRow;
+  join_tokens: JoinTokenRow;
+  assignments: AssignmentRow;
+  manifests: ManifestRow;
+  deployments: DeploymentRow;
+  deployment_servers: DeploymentServerRow;
+  events: EventRow;
+  access_tokens: AccessTokenRow;
+  idempotency_keys: IdempotencyRow;
+}
+
+export type Row<T extends keyof Tables> = Selectable<Tables[T]>;

@@ -1,0 +1,128 @@
+import type { Clock, NewId, RandomBytes } from '@sbox/core';
+import type { Logger } from '@sbox/daemon/log';
+import type { Background } from './background.ts';
+import type { Store } from './database/store.ts';
+import type { Desired } from './features/agents/desired.ts';
+import { createStatuses, type Statuses } from './features/agents/statuses.ts';
+import { createConfigsService, type ConfigsService } from './features/configs/configs-service.ts';
+import type { LocalEngine } from './features/configs/engine-check.ts';
+import { createFollow } from './features/configs/follow.ts';
+import { createVersions } from './features/configs/versions.ts';
+import { createDeploymentsService, type DeploymentsService } from './features/deployments/deployments-service.ts';
+import { createManifests } from './features/deployments/manifests.ts';
+import { raiseEpoch } from './features/deployments/raise-epoch.ts';
+import type { Presence } from './features/servers/presence.ts';
+import { createJoinTokensService, type JoinTokensService } from './features/servers/join-tokens-service.ts';
+import { createServersService, type ServersService } from './features/servers/servers-service.ts';
+import { createRefresher, type Refresher } from './features/subscriptions/subscription-refresh.ts';
+import {
+  createSubscriptionsService,
+  type SubscriptionsService,
+} from './features/subscriptions/subscriptions-service.ts';
+import type { Fetcher } from './fetching/fetcher.ts';
+import type { Identity } from './identity.ts';
+import type { KeyedQueue } from './keyed-queue.ts';
+import { msOf, type ManagerSettings } from './settings.ts';
+
+export interface FeaturesDeps {
+  readonly settings: ManagerSettings;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly random: () => number;
+  readonly randomBytes: RandomBytes;
+  readonly queue: KeyedQueue;
+  readonly background: Background;
+  readonly fetcher: Pick<Fetcher, 'fetch'>;
+  readonly engine: LocalEngine | undefined;
+  readonly presence: Presence;
+  readonly desired: Desired;
+  readonly identity: Pick<Identity, 'onlineKey' | 'trust' | 'pin'>;
+  readonly epoch: number;
+  /** Aborts when the manager stops. */
+  readonly stopping: AbortSignal;
+}
+
+export interface Features {
+  readonly subscriptions: SubscriptionsService;
+  readonly refresher: Refresher;
+  readonly configs: ConfigsService;
+  readonly deployments: DeploymentsService;
+  readonly servers: ServersService;
+  readonly joinTokens: JoinTokensService;
+  readonly statuses: Statuses;
+  /** Writes orders of an old epoch anew; before anybody is answered. */
+  readonly raiseEpoch: () => Promise<void>;
+}
+
+/** The services, tied together. What one causes in another goes through the background, never through a cycle of calls. */
+export function createFeatures(deps: FeaturesDeps): Features {
+  const { settings, store, clock, newId, random, queue, background, presence, desired, identity, log } = deps;
+  const versions = createVersions({ store, clock, engine: deps.engine });
+  const configs = createConfigsService({ store, versions, clock, newId, queue });
+  const pace = {
+    heartbeat_ms: msOf(settings.agents.heartbeat),
+    poll_ms: msOf(settings.agents.poll),
+    reconnect_window_ms: msOf(settings.agents.reconnect_window),
+  };
+  const manifests = createManifests({ onlineKey: identity.onlineKey, clock, versions, pace, epoch: deps.epoch });
+  const deployments = createDeploymentsService({
+    store,
+    configs,
+    versions,
+    manifests,
+    presence,
+    clock,
+    newId,
+    queue,
+    background,
+    stopping: deps.stopping,
+    verdictMs: msOf(settings.deployments.verdict_timeout),
+    announce: async (serverIds) => await desired.announce(serverIds),
+    ended: (configId, version) => {
+      background.run('after a deployment', async () => await follow.deploymentEnded(configId, version));
+    },
+  });
+  const follow = createFollow({ store, configs, deployments, log });
+  const changed = (subscriptionId: string): void => {
+    background.run('follow a subscription', async () => await follow.subscriptionChanged(subscriptionId));
+  };
+  const refresher = createRefresher({
+    store,
+    fetcher: deps.fetcher,
+    clock,
+    newId,
+    random,
+    queue,
+    log,
+    changed,
+    stopping: deps.stopping,
+  });
+  const subscriptions = createSubscriptionsService({ store, refresher, clock, newId, random, changed });
+  const statuses = createStatuses({ store, presence, deployments, queue });
+  const joinTokens = createJoinTokensService({ store, clock, newId, randomBytes: deps.randomBytes, pin: identity.pin });
+  const servers = createServersService({
+    store,
+    presence,
+    clock,
+    newId,
+    trust: identity.trust,
+    newestStatus: statuses.newest,
+    removed: (serverId, deploymentIds) => {
+      for (const id of deploymentIds) deployments.pokeSoon(id);
+      statuses.forget(serverId);
+      desired.forget(serverId);
+    },
+  });
+  return {
+    subscriptions,
+    refresher,
+    configs,
+    deployments,
+    servers,
+    joinTokens,
+    statuses,
+    raiseEpoch: async () => await raiseEpoch(store, manifests),
+  };
+}

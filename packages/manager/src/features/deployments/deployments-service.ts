@@ -1,0 +1,298 @@
+import { isoTime, ProblemError, type Clock, type NewId } from '@sbox/core';
+import type { AgentStatus } from '@sbox/protocol';
+import type { Background } from '../../background.ts';
+import { readPage, toPage, type PageQuery } from '../../database/page.ts';
+import type { Repositories, Store } from '../../database/store.ts';
+import type { KeyedQueue } from '../../keyed-queue.ts';
+import type { ConfigVersion } from '../configs/configs-repository.ts';
+import { find, findVersion, type ConfigsService } from '../configs/configs-service.ts';
+import type { Versions } from '../configs/versions.ts';
+import type { Presence } from '../servers/presence.ts';
+import type { Server } from '../servers/servers-repository.ts';
+import { nextStep, verdictOf, type HaltReason, type PlanServer } from './deployment-plan.ts';
+import { omit } from '../../omit.ts';
+import type { Deployment } from './deployments-repository.ts';
+import type { Manifests } from './manifests.ts';
+
+export interface DeploymentsDeps {
+  readonly store: Store;
+  readonly configs: Pick<ConfigsService, 'generate'>;
+  readonly versions: Pick<Versions, 'prepare'>;
+  readonly manifests: Manifests;
+  readonly presence: Presence;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly queue: KeyedQueue;
+  readonly background: Pick<Background, 'run'>;
+  /** Aborts when the manager stops. */
+  readonly stopping: AbortSignal;
+  /** How long a server that was told may take to its verdict. */
+  readonly verdictMs: number;
+  /** Servers have a new manifest, stored for good. */
+  readonly announce: (serverIds: readonly string[]) => Promise<void>;
+  /** A deployment is over. */
+  readonly ended: (configId: string, version: number) => void;
+}
+
+export interface DeployRequest {
+  readonly version?: number | undefined;
+  readonly servers?: readonly string[] | undefined;
+  readonly message: string;
+  readonly author: string;
+}
+
+export type DeploymentsService = ReturnType<typeof createDeploymentsService>;
+
+/** The unit that configs are assigned to. */
+const mainUnit = 'main';
+/** Servers that get their manifest in one transaction. */
+const batch = 200;
+const longestPauseMs = 1000;
+
+export function createDeploymentsService(deps: DeploymentsDeps) {
+  const { store, configs, versions, clock, newId, queue, background, stopping } = deps;
+  const poked = new Set<string>();
+  const soon = new Set<string>();
+  let pauseMs = 0;
+
+  /** Takes a deployment as far as it goes now. One pending call is enough: it sees all that came before it. */
+  const poke = async (id: string): Promise<void> => {
+    if (poked.has(id)) return;
+    poked.add(id);
+    await queue.run('deployments', async () => {
+      poked.delete(id);
+      while (await advance({ ...deps, pokeSoon }, id));
+    });
+  };
+  /** Verdicts of a fleet come in a flood: looking at it takes a tenth of the time at most. */
+  const pokeSoon = (id: string): void => {
+    if (soon.has(id)) return;
+    soon.add(id);
+    background.run('deployment', async () => {
+      await clock.sleep(pauseMs, stopping).catch(() => {});
+      soon.delete(id);
+      if (stopping.aborted) return;
+      const startedMs = clock.monotonic();
+      await poke(id);
+      pauseMs = Math.min(longestPauseMs, 10 * (clock.monotonic() - startedMs));
+    });
+  };
+
+  return {
+    async deploy(configName: string, request: DeployRequest) {
+      let config = await find(store, configName);
+      if (request.version === undefined && config.version === null) {
+        await configs.generate(config.id, request);
+        config = await find(store, config.id);
+      }
+      const version = await findVersion(store, config, request.version ?? config.version ?? 0);
+      const servers = await chooseServers(store, config.id, request.servers);
+      await versions.prepare(version, servers);
+      const id = newId('dep');
+      await queue.run('deployments', async () => await begin(deps, version, servers, { ...request, id }));
+      await poke(id);
+      return await showDeployment(store, id);
+    },
+    async list(query: PageQuery) {
+      const page = readPage(query, 2);
+      const rows = await store.deployments.list(page);
+      const { items, next_cursor } = toPage(rows, page.limit, ({ created_at, id }) => [created_at, id]);
+      return { items: items.map(view), next_cursor };
+    },
+    get: async (id: string) => await showDeployment(store, id),
+    /** Takes down what an agent says about its generation, in the transaction that stores the status. */
+    async observe(tx: Repositories, serverId: string, status: AgentStatus): Promise<string[]> {
+      const touched: string[] = [];
+      for (const row of await tx.deployments.inFlight(serverId)) {
+        const state = verdictOf(row, status);
+        if (state === row.state || (state === 'sent' && row.state === 'serving')) continue;
+        await tx.deployments.updateServer(row.deployment_id, serverId, { state });
+        touched.push(row.deployment_id);
+      }
+      return touched;
+    },
+    pokeSoon,
+    /** Looks at everything that is running: time passes, servers come and go, the manager may have been restarted. */
+    async tick(): Promise<void> {
+      for (const { id } of await store.deployments.running()) await poke(id);
+    },
+  };
+}
+
+async function begin(
+  deps: DeploymentsDeps,
+  { config_id, version }: ConfigVersion,
+  servers: readonly Server[],
+  { id, author, message }: DeployRequest & { id: string },
+): Promise<void> {
+  const blank = { state: 'waiting', epoch: 0, generation: 0, sent_at: null } as const;
+  await deps.store.transaction(async (tx) => {
+    await supersede(deps, tx, config_id);
+    await tx.deployments.insert({
+      id,
+      config_id,
+      version,
+      state: 'running',
+      reason: null,
+      author,
+      message,
+      created_at: isoTime(deps.clock.now()),
+      ended_at: null,
+      servers: servers.map((server, position) => ({ ...blank, server_id: server.id, name: server.name, position })),
+    });
+    const what = { deployment_id: id, config_id, version, servers: servers.length };
+    await tx.events.add('deployment.started', what);
+  });
+}
+
+async function chooseServers(store: Store, configId: string, names: readonly string[] | undefined): Promise<Server[]> {
+  if (names) {
+    const found = new Map<string, Server>();
+    for (const name of names) {
+      const server = await store.servers.find(name);
+      if (!server) throw new ProblemError('server.not-found', `server ${name}`);
+      found.set(server.id, server);
+    }
+    return [...found.values()];
+  }
+  const assigned = (await store.servers.assignments({ configId })).map(({ server_id }) => server_id);
+  if (assigned.length > 0) return await store.servers.findMany(assigned);
+  const all = await store.servers.list({ limit: 1, after: undefined });
+  if (all.length === 1) return all;
+  throw new ProblemError(
+    'deployment.no-servers',
+    all.length === 0 ? 'no server has joined yet' : 'no server runs this config yet, and there is more than one',
+    all.length === 0 ? {} : { fix: 'Name the servers: sboxmgr config deploy NAME --server NAME' },
+  );
+}
+
+/** A running deployment that can still decide something keeps its place; one that only waits for absent servers does not. */
+async function supersede({ presence, clock }: DeploymentsDeps, tx: Repositories, configId: string): Promise<void> {
+  for (const { id, servers } of await tx.deployments.running(configId)) {
+    const isBusy = servers.some(
+      ({ state, server_id }) =>
+        (state === 'sent' || state === 'serving') && !presence.isIsland(server_id) && presence.isOnline(server_id),
+    );
+    if (isBusy) {
+      throw new ProblemError('deployment.running', `deployment ${id} is not at its end`, {
+        details: { deployment_id: id },
+      });
+    }
+    await tx.deployments.end(id, { state: 'superseded', reason: null, ended_at: isoTime(clock.now()) });
+  }
+}
+
+/** What a step needs beside: a way to have another deployment looked at. */
+interface Steps extends DeploymentsDeps {
+  readonly pokeSoon: (id: string) => void;
+}
+
+/** One step; says whether another may follow at once. */
+async function advance(deps: Steps, id: string): Promise<boolean> {
+  const { store, verdictMs, ended } = deps;
+  const deployment = await store.deployments.find(id);
+  if (deployment?.state !== 'running') return false;
+  let step = nextStep(planOf(deps, deployment), await refusalOf(store, deployment), verdictMs);
+  if (step.kind === 'wait') return false;
+  if (step.kind === 'send') {
+    const failure = await sendBatch(deps, deployment, step.server_ids.slice(0, batch));
+    if (!failure) return true;
+    step = { kind: 'halt', reason: failure };
+  }
+  const { config_id, version } = deployment;
+  const ended_at = isoTime(deps.clock.now());
+  await store.transaction(async (tx) => {
+    const what = { deployment_id: id, config_id, version };
+    if (step.kind === 'succeed') {
+      await tx.deployments.end(id, { state: 'succeeded', reason: null, ended_at });
+      await tx.events.add('deployment.succeeded', what);
+    } else {
+      await tx.deployments.end(id, { state: 'halted', reason: step.reason, ended_at });
+      await tx.events.add('deployment.halted', { ...what, ...step.reason });
+    }
+  });
+  ended(config_id, version);
+  return false;
+}
+
+/** Tells a few servers, all or none; says what stood in the way. */
+async function sendBatch(
+  deps: Steps,
+  deployment: Deployment,
+  serverIds: readonly string[],
+): Promise<HaltReason | undefined> {
+  let current = '';
+  const left = new Set<string>();
+  try {
+    const told = await deps.store.transaction(async (tx) => {
+      const sent: string[] = [];
+      for (const serverId of serverIds) {
+        current = serverId;
+        // Before its new order: its own row is still waiting then.
+        for (const other of await tx.deployments.leave(serverId)) left.add(other);
+        if (await send(deps, tx, deployment, serverId)) sent.push(serverId);
+      }
+      return sent;
+    });
+    await deps.announce(told);
+    for (const other of left) deps.pokeSoon(other);
+    return undefined;
+  } catch (error) {
+    // Its engine may have become one that nothing can be rendered for.
+    if (!(error instanceof ProblemError)) throw error;
+    return { server_id: current, code: error.code, detail: error.message };
+  }
+}
+
+/** Assigns one server and gives it its manifest; true when it has something new to fetch. */
+async function send(
+  { manifests, clock }: DeploymentsDeps,
+  tx: Repositories,
+  { id, config_id, version }: Deployment,
+  serverId: string,
+): Promise<boolean> {
+  const server = await tx.servers.find(serverId);
+  if (!server) {
+    await tx.deployments.updateServer(id, serverId, { state: 'moved' });
+    return false;
+  }
+  await tx.servers.assign({ server_id: serverId, unit: mainUnit, config_id, version });
+  const head = (await tx.servers.heads([serverId])).get(serverId);
+  const isDone = head !== undefined && server.status !== null && verdictOf(head, server.status) === 'committed';
+  const { epoch, generation, isNew } = await manifests.publish(tx, server, !isDone);
+  await tx.deployments.updateServer(id, serverId, {
+    state: isNew ? 'sent' : 'committed',
+    epoch,
+    generation,
+    sent_at: isoTime(clock.now()),
+  });
+  return isNew;
+}
+
+const planOf = ({ presence, clock }: DeploymentsDeps, { servers }: Deployment): PlanServer[] =>
+  servers.map(({ server_id, state, sent_at }) => ({
+    server_id,
+    state,
+    is_online: presence.isOnline(server_id),
+    is_island: presence.isIsland(server_id),
+    sent_ms_ago: sent_at === null ? 0 : clock.now() - Date.parse(sent_at),
+  }));
+
+async function refusalOf(store: Store, { servers }: Deployment): Promise<HaltReason | undefined> {
+  const refused = servers.find(({ state }) => state === 'refused');
+  if (!refused) return undefined;
+  const { server_id } = refused;
+  const nack = (await store.servers.find(server_id))?.status?.nack;
+  return { server_id, code: nack?.code ?? 'apply.refused', detail: nack?.message ?? `${refused.name} refused it` };
+}
+
+async function showDeployment({ deployments }: Store, id: string) {
+  const deployment = await deployments.find(id);
+  if (!deployment) throw new ProblemError('deployment.not-found', `deployment ${id}`);
+  return view(deployment);
+}
+
+const view = (deployment: Deployment) => ({
+  ...omit(deployment, 'message'),
+  servers: deployment.servers.map((server) => omit(server, 'position', 'sent_at')),
+});

@@ -1,0 +1,114 @@
+import {
+  isoTime,
+  parseDuration,
+  payloadTypes,
+  ProblemError,
+  sealEnvelope,
+  hex,
+  type Clock,
+  type Generation,
+} from '@sbox/core';
+import { sha256, type KeyPair } from '@sbox/daemon/keys';
+import type { Manifest, Unit } from '@sbox/protocol';
+import type { Repositories } from '../../database/store.ts';
+import { fallbackTarget, targetOf, type Versions } from '../configs/versions.ts';
+import type { Assignment, Server } from '../servers/servers-repository.ts';
+
+export interface ManifestsDeps {
+  /** Signs manifests; the trust document names it. */
+  readonly onlineKey: KeyPair;
+  readonly clock: Clock;
+  readonly versions: Versions;
+  readonly pace: Manifest['settings'];
+  readonly epoch: number;
+}
+
+export interface Published extends Generation {
+  /** False when the server has this very order already. */
+  readonly isNew: boolean;
+}
+
+export interface Manifests {
+  readonly epoch: number;
+  /**
+   * Writes the manifest of what a server is assigned. `again` makes a new generation of an order that is there already,
+   * which lifts what its agent holds against it.
+   */
+  publish(tx: Repositories, server: Server, again: boolean): Promise<Published>;
+}
+
+const oldestAgent = '0.1.0';
+
+export function createManifests({ onlineKey, clock, versions, pace, epoch }: ManifestsDeps): Manifests {
+  const unitOf = async (tx: Repositories, server: Server, { unit, config_id, version: number }: Assignment) => {
+    const version = await tx.configs.findVersion(config_id, number);
+    if (!version) throw new ProblemError('config.version-not-found', `config ${config_id} has no version ${number}`);
+    const target = targetOf(server.engines) ?? fallbackTarget;
+    const { digest, size, once, profile } = await versions.ensureRendition(tx, version, target);
+    const { probe, watch, on_return } = version.inputs.settings;
+    const { timeout, ...targets } = probe;
+    const made: Unit = {
+      name: unit,
+      kind: 'sing-box',
+      // What the profile was rendered for and newer: what newer ones no longer take, their own check tells.
+      engine: `>=${profile.split(' ')[1] ?? '1.12'} <2.0`,
+      config: { digest, size, config_id, version: number },
+      once: [...once],
+      reload: 'auto',
+      trial: true,
+      probe: { ...targets, timeout_ms: parseDuration(timeout) ?? 3000 },
+      watch_ms: parseDuration(watch) ?? 10_000,
+    };
+    return { made, on_return };
+  };
+
+  return {
+    epoch,
+    async publish(tx, server, again) {
+      const assignments = await tx.servers.assignments({ serverIds: [server.id] });
+      const orders = await Promise.all(assignments.map(async (assignment) => await unitOf(tx, server, assignment)));
+      const units = orders.map(({ made }) => made);
+      const on_return = orders[0]?.on_return ?? 'enforce';
+      const stored = JSON.stringify({ on_return, units });
+      const recent = await tx.servers.recentManifests(server.id, 20);
+      const head = recent[0];
+      if (head && head.epoch === epoch && head.units === stored && !again)
+        return { epoch: head.epoch, generation: head.generation, isNew: false };
+
+      const generation = (head?.generation ?? 0) + 1;
+      const issued_at = isoTime(clock.now());
+      const manifest: Manifest = {
+        schema: 1,
+        server_id: server.id,
+        epoch,
+        generation,
+        issued_at,
+        not_after: null,
+        min_agent: oldestAgent,
+        settings: pace,
+        on_return,
+        units,
+        rollback_of: recent.find(({ units: old }, index) => index > 0 && sameContent(old, stored))?.generation ?? null,
+      };
+      const body = Buffer.from(JSON.stringify(manifest));
+      const envelope = sealEnvelope(payloadTypes.manifest, body, onlineKey.keyid, onlineKey.sign);
+      await tx.servers.insertManifest({
+        server_id: server.id,
+        epoch,
+        generation,
+        units: stored,
+        created_at: issued_at,
+        etag: `"${epoch}.${generation}.${hex(sha256(body)).slice(0, 16)}"`,
+        envelope: Buffer.from(JSON.stringify(envelope)),
+      });
+      return { epoch, generation, isNew: true };
+    },
+  };
+}
+
+/** The same bytes to run, whatever version they are called. */
+const sameContent = (a: string, b: string): boolean => digestsIn(a).join() === digestsIn(b).join();
+
+/** The digests that a stored manifest names. */
+export const digestsIn = (units: string): string[] =>
+  (JSON.parse(units) as { units: readonly Unit[] }).units.map(({ config }) => config.digest);

@@ -1,0 +1,71 @@
+import {
+  encodeBase62,
+  formatJoinToken,
+  hex,
+  isoTime,
+  parseDuration,
+  ProblemError,
+  type Clock,
+  type NewId,
+  type RandomBytes,
+} from '@sbox/core';
+import { readPage, toPage, type PageQuery } from '../../database/page.ts';
+import type { Store } from '../../database/store.ts';
+import { omit } from '../../omit.ts';
+import { secretDigest } from '../agents/enrolment.ts';
+import type { JoinTokenRecord } from './servers-repository.ts';
+import { refuseDouble } from './servers-service.ts';
+
+export interface JoinTokensDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly randomBytes: RandomBytes;
+  /** SHA-256 of the root key. */
+  readonly pin: Uint8Array;
+}
+
+export type JoinTokensService = ReturnType<typeof createJoinTokensService>;
+
+const longestTtlMs = 30 * 86_400_000;
+
+/** Texts that let one server join, and tell it which manager is the right one. */
+export function createJoinTokensService({ store, clock, newId, randomBytes, pin }: JoinTokensDeps) {
+  return {
+    async create({ name, ttl }: { name?: string | undefined; ttl: string }) {
+      const ttlMs = parseDuration(ttl) ?? 0;
+      if (ttlMs < 1000 || ttlMs > longestTtlMs)
+        throw new ProblemError('request.invalid', 'body ttl: a join token lives from 1s to 30d');
+      const secret = encodeBase62(randomBytes(32));
+      // Without the `jt_` of other ids: `_` parts the pieces of the token's text.
+      const id = newId('jt').slice(3);
+      const record: JoinTokenRecord = {
+        id,
+        name: name ?? null,
+        secret_sha256: secretDigest(secret),
+        created_at: isoTime(clock.now()),
+        expires_at: isoTime(clock.now() + ttlMs),
+        used_at: null,
+        used_keyid: null,
+        server_id: null,
+      };
+      await store.transaction(async (tx) => {
+        if (name !== undefined) await refuseDouble(tx, name);
+        await tx.servers.insertToken(record);
+      });
+      const token = formatJoinToken({ id, secret, pin });
+      return { ...showToken(record), token, pin: `sha256:${hex(pin)}` };
+    },
+    async list(query: PageQuery) {
+      const page = readPage(query, 2);
+      const rows = await store.servers.listTokens(page);
+      const { items, next_cursor } = toPage(rows, page.limit, ({ created_at, id }) => [created_at, id]);
+      return { items: items.map(showToken), next_cursor };
+    },
+    async remove(id: string): Promise<void> {
+      if (!(await store.servers.removeToken(id))) throw new ProblemError('join-token.not-found', `join token ${id}`);
+    },
+  };
+}
+
+const showToken = (token: JoinTokenRecord) => omit(token, 'secret_sha256', 'used_keyid');

@@ -1,0 +1,282 @@
+import type { AgentStatus, EngineReport, EnrolBody } from '@sbox/protocol';
+import type { Kysely } from 'kysely';
+import type { PageRequest } from '../../database/page.ts';
+import { omit } from '../../omit.ts';
+import type { AssignmentRow, JoinTokenRow, ManifestRow, ServerRow, Tables } from '../../database/schema.ts';
+
+export interface Server extends Omit<ServerRow, 'tenant_id' | 'agent' | 'engines' | 'status'> {
+  /** Null for a server that never joins. */
+  agent: EnrolBody['agent'] | null;
+  engines: readonly EngineReport[];
+  status: AgentStatus | null;
+}
+export type JoinTokenRecord = Omit<JoinTokenRow, 'tenant_id'>;
+export type Assignment = Omit<AssignmentRow, 'tenant_id'>;
+export type StoredManifest = Omit<ManifestRow, 'tenant_id'>;
+export type ManifestHead = Omit<StoredManifest, 'envelope'>;
+
+export interface ServersRepository {
+  insert(server: Server): Promise<void>;
+  find(idOrName: string): Promise<Server | undefined>;
+  findMany(ids: readonly string[]): Promise<Server[]>;
+  /** By name; `after` is [name]. */
+  list(page: PageRequest): Promise<Server[]>;
+  update(id: string, changes: Partial<Omit<Server, 'id'>>): Promise<void>;
+  remove(id: string): Promise<void>;
+  /** They were all heard of just now. */
+  touch(ids: readonly string[], seen_at: string): Promise<void>;
+  /** When each server was last heard of; an island never joined. */
+  lastSeen(): Promise<{ id: string; seen_at: string | null; is_island: boolean }[]>;
+
+  insertKey(key: { server_id: string; keyid: string; public_key: Uint8Array; created_at: string }): Promise<void>;
+  /** The newest key of a server, also of one that was removed. */
+  key(serverId: string): Promise<{ public_key: Uint8Array; revoked_at: string | null } | undefined>;
+  revokeKeys(serverId: string, at: string): Promise<void>;
+
+  insertToken(token: JoinTokenRecord): Promise<void>;
+  findToken(id: string): Promise<JoinTokenRecord | undefined>;
+  /** Marks a token as used, if it was not: only one caller can get true. */
+  burnToken(id: string, use: { used_at: string; used_keyid: string; server_id: string }): Promise<boolean>;
+  /** Newest first; `after` is [created_at, id]. */
+  listTokens(page: PageRequest): Promise<JoinTokenRecord[]>;
+  removeToken(id: string): Promise<boolean>;
+
+  assign(assignment: Assignment): Promise<void>;
+  assignments(filter: { serverIds: readonly string[] } | { configId: string }): Promise<Assignment[]>;
+
+  insertManifest(manifest: StoredManifest): Promise<void>;
+  manifest(serverId: string): Promise<StoredManifest | undefined>;
+  heads(serverIds: readonly string[]): Promise<Map<string, ManifestHead>>;
+  /** The newest ones of a server, newest first. */
+  recentManifests(serverId: string, limit: number): Promise<ManifestHead[]>;
+}
+
+export function createServersRepository(db: Kysely<Tables>, tenant_id: string): ServersRepository {
+  const servers = () => db.selectFrom('servers').selectAll().where('tenant_id', '=', tenant_id);
+  const parse = (row: ServerRow): Server => ({
+    ...omit(row, 'tenant_id'),
+    agent: row.agent === null ? null : (JSON.parse(row.agent) as EnrolBody['agent']),
+    engines: JSON.parse(row.engines) as EngineReport[],
+    status: row.status === null ? null : (JSON.parse(row.status) as AgentStatus),
+  });
+  const print = <T extends Partial<Server>>({ agent, engines, status, ...row }: T) => ({
+    ...row,
+    ...(agent === undefined ? {} : { agent: agent && JSON.stringify(agent) }),
+    ...(engines === undefined ? {} : { engines: JSON.stringify(engines) }),
+    ...(status === undefined ? {} : { status: status && JSON.stringify(status) }),
+  });
+  return {
+    async insert(server) {
+      await db
+        .insertInto('servers')
+        .values({ ...(print(server) as Omit<ServerRow, 'tenant_id'>), tenant_id })
+        .execute();
+    },
+    async find(idOrName) {
+      const rows = await servers()
+        .where((where) => where.or([where('id', '=', idOrName), where('name', '=', idOrName)]))
+        .execute();
+      const row = rows.find(({ id }) => id === idOrName) ?? rows[0];
+      return row && parse(row);
+    },
+    async findMany(ids) {
+      if (ids.length === 0) return [];
+      return (await inChunks(ids, async (some) => await servers().where('id', 'in', some).execute())).map(parse);
+    },
+    async list({ limit, after }) {
+      let query = servers()
+        .orderBy('name')
+        .limit(limit + 1);
+      if (after) query = query.where('name', '>', String(after[0]));
+      return (await query.execute()).map(parse);
+    },
+    async update(id, changes) {
+      await db
+        .updateTable('servers')
+        .set(print(changes))
+        .where('tenant_id', '=', tenant_id)
+        .where('id', '=', id)
+        .execute();
+    },
+    async remove(id) {
+      await db.deleteFrom('servers').where('tenant_id', '=', tenant_id).where('id', '=', id).execute();
+    },
+    async touch(ids, seen_at) {
+      await inChunks(ids, async (some) => {
+        const update = db.updateTable('servers').set({ seen_at }).where('tenant_id', '=', tenant_id);
+        await update.where('id', 'in', some).execute();
+        return [];
+      });
+    },
+    async lastSeen() {
+      const rows = await db
+        .selectFrom('servers')
+        .select(['id', 'seen_at', 'agent'])
+        .where('tenant_id', '=', tenant_id)
+        .execute();
+      return rows.map(({ agent, ...row }) => ({ ...row, is_island: agent === null }));
+    },
+    ...keysOf(db, tenant_id),
+    ...tokensOf(db, tenant_id),
+    ...ordersOf(db, tenant_id),
+  };
+}
+
+/** SQLite takes at most 32,766 parameters in one statement. */
+async function inChunks<T>(ids: readonly string[], run: (some: readonly string[]) => Promise<T[]>): Promise<T[]> {
+  const found: T[] = [];
+  for (let start = 0; start < ids.length; start += 10_000) found.push(...(await run(ids.slice(start, start + 10_000))));
+  return found;
+}
+
+function keysOf(db: Kysely<Tables>, tenant_id: string): Pick<ServersRepository, 'insertKey' | 'key' | 'revokeKeys'> {
+  return {
+    async insertKey(key) {
+      await db
+        .insertInto('agent_keys')
+        .values({ ...key, tenant_id, revoked_at: null })
+        .execute();
+    },
+    key: async (serverId) =>
+      await db
+        .selectFrom('agent_keys')
+        .select(['public_key', 'revoked_at'])
+        .where('tenant_id', '=', tenant_id)
+        .where('server_id', '=', serverId)
+        .orderBy('created_at', 'desc')
+        .executeTakeFirst(),
+    async revokeKeys(serverId, at) {
+      await db
+        .updateTable('agent_keys')
+        .set({ revoked_at: at })
+        .where('tenant_id', '=', tenant_id)
+        .where('server_id', '=', serverId)
+        .execute();
+    },
+  };
+}
+
+type Tokens = Pick<ServersRepository, 'insertToken' | 'findToken' | 'burnToken' | 'listTokens' | 'removeToken'>;
+
+function tokensOf(db: Kysely<Tables>, tenant_id: string): Tokens {
+  const tokens = () => db.selectFrom('join_tokens').selectAll().where('tenant_id', '=', tenant_id);
+  const bare = (row: JoinTokenRow): JoinTokenRecord => omit(row, 'tenant_id');
+  return {
+    async insertToken(token) {
+      await db
+        .insertInto('join_tokens')
+        .values({ ...token, tenant_id })
+        .execute();
+    },
+    async findToken(id) {
+      const row = await tokens().where('id', '=', id).executeTakeFirst();
+      return row && bare(row);
+    },
+    async burnToken(id, use) {
+      const burned = await db
+        .updateTable('join_tokens')
+        .set(use)
+        .where('tenant_id', '=', tenant_id)
+        .where('id', '=', id)
+        .where('used_at', 'is', null)
+        .returning('id')
+        .executeTakeFirst();
+      return burned !== undefined;
+    },
+    async listTokens({ limit, after }) {
+      let query = tokens()
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit + 1);
+      if (after) {
+        const [time, id] = after.map(String) as [string, string];
+        query = query.where((where) =>
+          where.or([where('created_at', '<', time), where.and([where('created_at', '=', time), where('id', '<', id)])]),
+        );
+      }
+      return (await query.execute()).map(bare);
+    },
+    async removeToken(id) {
+      const { numDeletedRows } = await db
+        .deleteFrom('join_tokens')
+        .where('tenant_id', '=', tenant_id)
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return numDeletedRows > 0n;
+    },
+  };
+}
+
+type Orders = Pick<
+  ServersRepository,
+  'assign' | 'assignments' | 'insertManifest' | 'manifest' | 'heads' | 'recentManifests'
+>;
+
+const keptManifests = 20;
+const headColumns = ['server_id', 'epoch', 'generation', 'etag', 'units', 'created_at'] as const;
+
+function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
+  const newest = (serverId: string) => (query: ReturnType<typeof manifests>) =>
+    query.where('server_id', '=', serverId).orderBy('epoch', 'desc').orderBy('generation', 'desc');
+  const manifests = () => db.selectFrom('manifests').select(headColumns).where('tenant_id', '=', tenant_id);
+  return {
+    async assign({ server_id, unit, ...what }) {
+      await db
+        .insertInto('assignments')
+        .values({ tenant_id, server_id, unit, ...what })
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'server_id', 'unit']).doUpdateSet(what))
+        .execute();
+    },
+    async assignments(filter) {
+      const query = db
+        .selectFrom('assignments')
+        .select(['server_id', 'unit', 'config_id', 'version'])
+        .where('tenant_id', '=', tenant_id)
+        .orderBy('server_id')
+        .orderBy('unit');
+      if ('configId' in filter) return await query.where('config_id', '=', filter.configId).execute();
+      return await inChunks(filter.serverIds, async (some) => await query.where('server_id', 'in', some).execute());
+    },
+    async insertManifest(manifest) {
+      await db
+        .insertInto('manifests')
+        .values({ ...manifest, tenant_id })
+        .execute();
+      const kept = await newest(manifest.server_id)(manifests()).offset(keptManifests).limit(1).executeTakeFirst();
+      if (!kept) return;
+      await db
+        .deleteFrom('manifests')
+        .where('tenant_id', '=', tenant_id)
+        .where('server_id', '=', manifest.server_id)
+        .where((where) =>
+          where.or([
+            where('epoch', '<', kept.epoch),
+            where.and([where('epoch', '=', kept.epoch), where('generation', '<=', kept.generation)]),
+          ]),
+        )
+        .execute();
+    },
+    manifest: async (serverId) => await newest(serverId)(manifests()).select('envelope').limit(1).executeTakeFirst(),
+    async heads(serverIds) {
+      const rows = await inChunks(serverIds, async (some) => {
+        // Generations of a server only grow, whatever the epoch.
+        const last = db
+          .selectFrom('manifests')
+          .select((select) => ['server_id', select.fn.max('generation').as('generation')])
+          .where('tenant_id', '=', tenant_id)
+          .where('server_id', 'in', some)
+          .groupBy('server_id');
+        return await db
+          .selectFrom('manifests as made')
+          .innerJoin(last.as('last'), (join) =>
+            join.onRef('last.server_id', '=', 'made.server_id').onRef('last.generation', '=', 'made.generation'),
+          )
+          .select(['made.server_id', 'made.epoch', 'made.generation', 'made.etag', 'made.units', 'made.created_at'])
+          .where('made.tenant_id', '=', tenant_id)
+          .execute();
+      });
+      return new Map(rows.map((row) => [row.server_id, row]));
+    },
+    recentManifests: async (serverId, limit) => await newest(serverId)(manifests()).limit(limit).execute(),
+  };
+}

@@ -1,0 +1,18 @@
+import type { Handlers } from '@sbox/daemon/serve';
+import type { OperatorContract } from '@sbox/protocol';
+import type { JoinTokensService } from './join-tokens-service.ts';
+import type { ServersService } from './servers-service.ts';
+
+export const createServersRoutes = (service: ServersService): Handlers<OperatorContract['servers']> => ({
+  list: async ({ query }) => await service.list(query),
+  add: async ({ body }) => await service.addIsland(body),
+  get: async ({ params }) => await service.get(params.id),
+  remove: async ({ params, headers }) => await service.remove(params.id, headers['if-match']),
+  bundle: async ({ params }) => await service.bundle(params.id),
+});
+
+export const createJoinTokensRoutes = (service: JoinTokensService): Handlers<OperatorContract['joinTokens']> => ({
+  list: async ({ query }) => await service.list(query),
+  create: async ({ body }) => await service.create(body),
+  remove: async ({ params }) => await service.remove(params.id),
+});

@@ -1,0 +1,187 @@
+import type { Node, Rejected } from '@sbox/formats';
+import type { Kysely, Updateable } from 'kysely';
+import { compress, compressJson, decompressJson } from '../../database/compressed.ts';
+import type { PageRequest } from '../../database/page.ts';
+import { omit } from '../../omit.ts';
+import type { FetchRow, SubscriptionRow, SubscriptionVersionRow, Tables } from '../../database/schema.ts';
+
+export type Subscription = Omit<SubscriptionRow, 'tenant_id'>;
+export type Snapshot = Omit<SubscriptionVersionRow, 'tenant_id' | 'parsed' | 'content'>;
+export type Fetch = Omit<FetchRow, 'tenant_id'>;
+export interface Parsed {
+  readonly nodes: readonly Node[];
+  readonly rejected: readonly Rejected[];
+}
+
+const keptFetches = 200;
+
+/** Subscriptions of one tenant with their snapshots and fetches. Lists hold one row more than the limit when there is one. */
+export interface SubscriptionsRepository {
+  insert(row: Subscription): Promise<void>;
+  /** By id or by name. */
+  find(idOrName: string): Promise<Subscription | undefined>;
+  findMany(ids: readonly string[]): Promise<Subscription[]>;
+  /** By name; `after` is [name]. */
+  list(page: PageRequest): Promise<Subscription[]>;
+  update(id: string, changes: Partial<Subscription>): Promise<void>;
+  remove(id: string): Promise<void>;
+  /** Those whose next fetch is due, the longest due first. */
+  due(now: string, limit: number): Promise<Subscription[]>;
+  count(): Promise<number>;
+  insertVersion(snapshot: Snapshot, parsed: Parsed, content: Uint8Array): Promise<void>;
+  findVersion(id: string, version: number): Promise<Snapshot | undefined>;
+  parsed(id: string, version: number): Promise<Parsed | undefined>;
+  /** Newest first; `after` is [version]. */
+  listVersions(id: string, page: PageRequest): Promise<Snapshot[]>;
+  /** Numbers it and forgets all but the newest 200 of the subscription. */
+  insertFetch(fetch: Omit<Fetch, 'number'>): Promise<void>;
+  /** Newest first; `after` is [number]. */
+  listFetches(id: string, page: PageRequest): Promise<Fetch[]>;
+  lastFetches(ids: readonly string[]): Promise<Map<string, Fetch>>;
+}
+
+export function createSubscriptionsRepository(db: Kysely<Tables>, tenant_id: string): SubscriptionsRepository {
+  const subscriptions = () => db.selectFrom('subscriptions').selectAll().where('tenant_id', '=', tenant_id);
+  const bare = (row: SubscriptionRow): Subscription => omit(row, 'tenant_id');
+  return {
+    async insert(row) {
+      await db
+        .insertInto('subscriptions')
+        .values({ ...row, tenant_id })
+        .execute();
+    },
+    async find(idOrName) {
+      const rows = await subscriptions()
+        .where((where) => where.or([where('id', '=', idOrName), where('name', '=', idOrName)]))
+        .execute();
+      const row = rows.find(({ id }) => id === idOrName) ?? rows[0];
+      return row && bare(row);
+    },
+    async findMany(ids) {
+      if (ids.length === 0) return [];
+      return (await subscriptions().where('id', 'in', ids).execute()).map(bare);
+    },
+    async list({ limit, after }) {
+      let query = subscriptions()
+        .orderBy('name')
+        .limit(limit + 1);
+      if (after) query = query.where('name', '>', String(after[0]));
+      return (await query.execute()).map(bare);
+    },
+    async update(id, changes) {
+      await db
+        .updateTable('subscriptions')
+        .set(changes as Updateable<SubscriptionRow>)
+        .where('tenant_id', '=', tenant_id)
+        .where('id', '=', id)
+        .execute();
+    },
+    async remove(id) {
+      await db.deleteFrom('subscriptions').where('tenant_id', '=', tenant_id).where('id', '=', id).execute();
+    },
+    async due(now, limit) {
+      const query = subscriptions().where('next_fetch_at', '<=', now).orderBy('next_fetch_at').limit(limit);
+      return (await query.execute()).map(bare);
+    },
+    async count() {
+      const row = await db
+        .selectFrom('subscriptions')
+        .select((select) => select.fn.countAll<number>().as('count'))
+        .where('tenant_id', '=', tenant_id)
+        .executeTakeFirstOrThrow();
+      return row.count;
+    },
+    ...versionsOf(db, tenant_id),
+    ...fetchesOf(db, tenant_id),
+  };
+}
+
+type Versions = Pick<SubscriptionsRepository, 'insertVersion' | 'findVersion' | 'parsed' | 'listVersions'>;
+
+function versionsOf(db: Kysely<Tables>, tenant_id: string): Versions {
+  const snapshots = (subscriptionId: string) =>
+    db
+      .selectFrom('subscription_versions')
+      .select(['subscription_id', 'version', 'digest', 'format', 'nodes', 'rejected', 'created_at'])
+      .where('tenant_id', '=', tenant_id)
+      .where('subscription_id', '=', subscriptionId);
+  return {
+    async insertVersion(snapshot, parsed, content) {
+      await db
+        .insertInto('subscription_versions')
+        .values({ ...snapshot, tenant_id, parsed: compressJson(parsed), content: compress(content) })
+        .execute();
+    },
+    findVersion: async (id, version) => await snapshots(id).where('version', '=', version).executeTakeFirst(),
+    async parsed(id, version) {
+      const row = await db
+        .selectFrom('subscription_versions')
+        .select('parsed')
+        .where('tenant_id', '=', tenant_id)
+        .where('subscription_id', '=', id)
+        .where('version', '=', version)
+        .executeTakeFirst();
+      return row && (decompressJson(row.parsed) as Parsed);
+    },
+    async listVersions(id, { limit, after }) {
+      let query = snapshots(id)
+        .orderBy('version', 'desc')
+        .limit(limit + 1);
+      if (after) query = query.where('version', '<', Number(after[0]));
+      return await query.execute();
+    },
+  };
+}
+
+type Fetches = Pick<SubscriptionsRepository, 'insertFetch' | 'listFetches' | 'lastFetches'>;
+
+function fetchesOf(db: Kysely<Tables>, tenant_id: string): Fetches {
+  const newest = () =>
+    db
+      .selectFrom('fetches')
+      .select((select) => ['subscription_id', select.fn.max('number').as('number')])
+      .where('tenant_id', '=', tenant_id)
+      .groupBy('subscription_id');
+  const bare = (row: FetchRow): Fetch => omit(row, 'tenant_id');
+  return {
+    async insertFetch(fetch) {
+      const last = await newest().where('subscription_id', '=', fetch.subscription_id).executeTakeFirst();
+      const number = (last?.number ?? 0) + 1;
+      await db
+        .insertInto('fetches')
+        .values({ ...fetch, tenant_id, number })
+        .execute();
+      await db
+        .deleteFrom('fetches')
+        .where('tenant_id', '=', tenant_id)
+        .where('subscription_id', '=', fetch.subscription_id)
+        .where('number', '<=', number - keptFetches)
+        .execute();
+    },
+    async listFetches(id, { limit, after }) {
+      let query = db
+        .selectFrom('fetches')
+        .selectAll()
+        .where('tenant_id', '=', tenant_id)
+        .where('subscription_id', '=', id)
+        .orderBy('number', 'desc')
+        .limit(limit + 1);
+      if (after) query = query.where('number', '<', Number(after[0]));
+      return (await query.execute()).map(bare);
+    },
+    async lastFetches(ids) {
+      if (ids.length === 0) return new Map();
+      const rows = await db
+        .selectFrom('fetches')
+        .selectAll('fetches')
+        .innerJoin(newest().where('subscription_id', 'in', ids).as('newest'), (join) =>
+          join
+            .onRef('newest.subscription_id', '=', 'fetches.subscription_id')
+            .onRef('newest.number', '=', 'fetches.number'),
+        )
+        .where('fetches.tenant_id', '=', tenant_id)
+        .execute();
+      return new Map(rows.map((row) => [row.subscription_id, bare(row)]));
+    },
+  };
+}

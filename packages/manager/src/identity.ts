@@ -1,0 +1,46 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Clock } from '@sbox/core';
+import { openKeyPair, sha256, type KeyPair } from '@sbox/daemon/keys';
+import { openCertificates } from './certificates/certificates.ts';
+import type { MetaRepository } from './database/meta-repository.ts';
+import { openTrust, type TrustAnswer } from './features/agents/trust.ts';
+import type { ManagerSettings } from './settings.ts';
+
+/** Who this manager is: keys and certificates, made at the first start and kept. */
+export interface Identity {
+  readonly onlineKey: KeyPair;
+  /** PEM, for TLS listeners. */
+  readonly tls: { readonly key: string; readonly cert: string };
+  readonly trust: TrustAnswer;
+  /** SHA-256 of the root key. */
+  readonly pin: Uint8Array;
+  readonly caFile: string;
+}
+
+export async function openIdentity(
+  { listen, names, tls: { cert_file, key_file } }: ManagerSettings,
+  directory: string,
+  meta: MetaRepository,
+  clock: Clock,
+): Promise<Identity> {
+  const keys = path.join(directory, 'keys');
+  await mkdir(keys, { recursive: true, mode: 0o700 });
+  const rootKey = await openKeyPair(path.join(keys, 'root.pem'));
+  const onlineKey = await openKeyPair(path.join(keys, 'online.pem'));
+
+  const certificates = path.join(directory, 'certificates');
+  const hosts = listen.map(({ address }) => address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
+  const subjects = [...names, ...hosts.filter((host) => !host.includes('/'))];
+  const own = await openCertificates({ directory: certificates, names: subjects, clock });
+  const isOwnCa = cert_file === undefined || key_file === undefined;
+  const tls = isOwnCa ? own.tls : { cert: await readFile(cert_file, 'utf8'), key: await readFile(key_file, 'utf8') };
+  const ca = isOwnCa ? { pem: own.caPem, sha256: own.caSha256 } : null;
+  return {
+    onlineKey,
+    tls,
+    trust: await openTrust({ meta, rootKey, onlineKey, ca }),
+    pin: sha256(rootKey.publicKey),
+    caFile: path.join(certificates, 'ca.crt'),
+  };
+}

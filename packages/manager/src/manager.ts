@@ -1,0 +1,210 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  createNewId,
+  hex,
+  ProblemError,
+  systemClock,
+  type Clock,
+  type Generation,
+  type NewId,
+  type RandomBytes,
+} from '@sbox/core';
+import { createHub } from '@sbox/daemon/hub';
+import { randomBytes as systemRandomBytes, readPublicKey } from '@sbox/daemon/keys';
+import { silentLogger, type Logger } from '@sbox/daemon/log';
+import { createMetrics } from '@sbox/daemon/metrics';
+import * as z from 'zod/mini';
+import { createAccess } from './access/access.ts';
+import { createTokensRepository } from './access/tokens-repository.ts';
+import { createBackground } from './background.ts';
+import { lockDataDirectory } from './data-lock.ts';
+import { openDatabase } from './database/open-database.ts';
+import { createStore, type Store } from './database/store.ts';
+import { openDoors, type Door } from './doors.ts';
+import { createFeatures } from './features.ts';
+import { createAgentsRoutes } from './features/agents/agents-routes.ts';
+import { createDesired } from './features/agents/desired.ts';
+import { createDrafts } from './features/agents/drafts.ts';
+import { createEnrolment } from './features/agents/enrolment.ts';
+import { createStream } from './features/agents/stream.ts';
+import { openLocalEngine, type RunProgram } from './features/configs/engine-check.ts';
+import { openPresence } from './features/servers/presence.ts';
+import { createFetcher } from './fetching/fetcher.ts';
+import { behindProxies } from './forwarded.ts';
+import { createIdempotency } from './idempotency.ts';
+import { openIdentity } from './identity.ts';
+import { createKeyedQueue } from './keyed-queue.ts';
+import { startLoops } from './loops.ts';
+import { metricTable } from './metric-table.ts';
+import { createOperators } from './operators.ts';
+import { runProgram } from './run-program.ts';
+import { msOf, usesTls, type ManagerSettings } from './settings.ts';
+import { version } from './version.ts';
+
+/** The outside world, for tests to replace. */
+export interface ManagerOverrides {
+  readonly clock?: Clock;
+  readonly log?: Logger;
+  readonly random?: () => number;
+  readonly randomBytes?: RandomBytes;
+  readonly run?: RunProgram;
+}
+
+export interface Manager extends AsyncDisposable {
+  /** Of the first listener that serves people. */
+  readonly url: string;
+  readonly listeners: readonly Door[];
+  readonly adminTokenFile: string;
+  /** `sha256:` and the hex SHA-256 of the root key. */
+  readonly pin: string;
+  /** The certificate of the manager's own CA, for clients of its TLS listeners. */
+  readonly caFile: string;
+}
+
+/** Everything that a manager is made of, built here and released in reverse. */
+export async function startManager(settings: ManagerSettings, overrides: ManagerOverrides = {}): Promise<Manager> {
+  z.config(z.locales.en());
+  const world = { ...outsideWorld, ...overrides };
+  const { clock, log, random, randomBytes } = world;
+  await using starting = new AsyncDisposableStack();
+  const ground = await openGround(settings, { ...world, newId: createNewId(randomBytes) }, starting);
+  const { identity, presence, newId } = ground;
+  const stopping = new AbortController();
+  const background = createBackground(log.child({ component: 'background' }), clock);
+  const desired = createDesired(ground);
+  const features = createFeatures({ ...world, ...ground, settings, background, desired, stopping: stopping.signal });
+  starting.defer(async () => {
+    await features.statuses.flush();
+    await presence.flush();
+  });
+  starting.use(background);
+  await features.raiseEpoch();
+
+  const { tokens, access, adminTokenFile } = await openAccess(settings, { ...ground, clock, randomBytes });
+  const guard = behindProxies(access.guard, settings.trusted_proxies);
+  const pin = `sha256:${hex(identity.pin)}`;
+  const idempotency = createIdempotency({ ...ground, clock });
+  const system = { ...ground, version, pin, startedMs: clock.now() };
+  const agents = createAgentsRoutes({
+    ...ground,
+    clock,
+    desired,
+    statuses: features.statuses,
+    trust: identity.trust,
+    enrol: createEnrolment({ ...ground, clock }),
+    takeDraft: createDrafts({ ...ground, ...features }),
+    stopping: stopping.signal,
+  });
+  const stream = createStream({ ...ground, guard, desired, clock, log, random, settings: settings.agents });
+  const apps = {
+    log,
+    clock,
+    newId,
+    metrics: ground.metrics,
+    guard,
+    replay: idempotency,
+    version,
+    stream,
+    operators: createOperators(features, system, { access, tokens, clock }),
+    agents,
+  };
+  const opened = starting.use(new AsyncDisposableStack());
+  // Released before the doors: a socket that is open keeps its door from closing.
+  starting.use(stream);
+  const listeners = await openDoors(settings, identity.tls, apps, opened);
+  startLoops({ ...ground, settings, clock, background, features, idempotency, stream });
+  // Released first: nobody is kept waiting.
+  starting.defer(() => stopping.abort(new ProblemError('internal.unavailable', 'the manager is stopping')));
+
+  log.info('manager is ready', { pin, url: listeners[0]?.url });
+  const running = starting.move();
+  const url = (listeners.find(({ serves }) => serves.includes('api')) ?? listeners[0])?.url ?? '';
+  return {
+    url,
+    listeners,
+    adminTokenFile,
+    pin,
+    caFile: identity.caFile,
+    [Symbol.asyncDispose]: async () => await running.disposeAsync(),
+  };
+}
+
+const outsideWorld: Required<ManagerOverrides> = {
+  clock: systemClock,
+  log: silentLogger,
+  random: Math.random,
+  randomBytes: systemRandomBytes,
+  run: runProgram,
+};
+
+type World = Required<ManagerOverrides> & { readonly newId: NewId };
+
+/** What everything stands on: the data, who this manager is, and what it fetches and checks with. */
+async function openGround(settings: ManagerSettings, world: World, stack: AsyncDisposableStack) {
+  const { clock, newId, log, random, run } = world;
+  // Before anything is written: settings that open a hole leave nothing behind.
+  for (const listener of settings.listen) usesTls(listener, settings);
+  const directory = path.resolve(settings.data_dir);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, 0o700);
+  stack.use(lockDataDirectory(directory));
+  const { db, ...database } = await openDatabase(path.join(directory, 'sbox.db'));
+  stack.use(database);
+  const metrics = createMetrics(metricTable);
+  const published = (events: readonly { readonly type: string }[]): void => {
+    for (const { type } of events) metrics.add('sbox_events_total', { type });
+  };
+  const store = createStore({ db, clock, newId, published });
+  const { allow, timeout, max_bytes, max_redirects } = settings.fetch;
+  const limits = { allow, timeoutMs: msOf(timeout), maxBytes: max_bytes, maxRedirects: max_redirects };
+  const fetcher = stack.use(createFetcher({ ...limits, clock, random, version }));
+  return {
+    directory,
+    db,
+    store,
+    metrics,
+    fetcher,
+    newId,
+    epoch: await raiseEpoch(store, settings.epoch),
+    identity: await openIdentity(settings, directory, store.meta, clock),
+    presence: await openPresence(store, clock, 3 * msOf(settings.agents.heartbeat) + 10_000),
+    engine: await openEngine(settings.engine.path, run, log),
+    queue: createKeyedQueue(),
+    hints: createHub<Generation>(),
+  };
+}
+
+/** The epoch never falls. */
+async function raiseEpoch({ meta }: Store, wanted: number): Promise<number> {
+  const epoch = Math.max(wanted, Number((await meta.get('epoch')) ?? 1));
+  await meta.set('epoch', String(epoch));
+  return epoch;
+}
+
+async function openEngine(file: string | undefined, run: RunProgram, log: Logger) {
+  if (file === undefined) return undefined;
+  const engine = await openLocalEngine(file, run);
+  if (!engine) log.warn('engine does not run: versions are checked by the servers only', { path: file });
+  return engine;
+}
+
+type AccessGround = Pick<Awaited<ReturnType<typeof openGround>>, 'db' | 'store' | 'directory' | 'newId'>;
+
+async function openAccess(
+  { limits }: ManagerSettings,
+  { db, store, directory, ...world }: AccessGround & Pick<World, 'clock' | 'randomBytes'>,
+) {
+  const tokens = createTokensRepository(db, 'main');
+  const agentKeys = async (serverId: string) => await findAgentKey(store, serverId);
+  const access = createAccess({ ...world, tokens, limits, agentKeys });
+  const adminTokenFile = path.join(directory, 'admin-token');
+  await access.ensureAdminToken(adminTokenFile);
+  return { tokens, access, adminTokenFile };
+}
+
+async function findAgentKey({ servers }: Store, serverId: string) {
+  const key = await servers.key(serverId);
+  if (key?.revoked_at) throw new ProblemError('auth.revoked', `server ${serverId} was removed at ${key.revoked_at}`);
+  return key && readPublicKey(key.public_key);
+}

@@ -1,0 +1,27 @@
+import type { Handlers } from '@sbox/daemon/serve';
+import type { OperatorContract } from '@sbox/protocol';
+import { createTokensHandlers, type TokensHandlersDeps } from './access/tokens-routes.ts';
+import type { Features } from './features.ts';
+import { createConfigsRoutes } from './features/configs/configs-routes.ts';
+import { createJoinTokensRoutes, createServersRoutes } from './features/servers/servers-routes.ts';
+import { createSubscriptionsRoutes } from './features/subscriptions/subscriptions-routes.ts';
+import { createEventsRoutes, createSystemRoutes, type SystemDeps } from './features/system/system-routes.ts';
+
+/** The handlers of everything that people and programs may ask. */
+export const createOperators = (
+  { subscriptions, configs, deployments, servers, joinTokens }: Features,
+  system: Omit<SystemDeps, 'servers'>,
+  tokens: TokensHandlersDeps,
+): Handlers<OperatorContract> => ({
+  subscriptions: createSubscriptionsRoutes(subscriptions),
+  configs: createConfigsRoutes(configs, deployments),
+  deployments: {
+    list: async ({ query }) => await deployments.list(query),
+    get: async ({ params }) => await deployments.get(params.id),
+  },
+  servers: createServersRoutes(servers),
+  joinTokens: createJoinTokensRoutes(joinTokens),
+  events: createEventsRoutes(system.store),
+  tokens: createTokensHandlers(tokens),
+  system: createSystemRoutes({ ...system, servers }),
+});

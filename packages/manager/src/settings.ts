@@ -1,0 +1,119 @@
+import { parseDuration, ProblemError } from '@sbox/core';
+import ipaddr from 'ipaddr.js';
+import * as z from 'zod/mini';
+
+const described = <S extends z.ZodMiniType>(description: string, schema: S): S =>
+  schema.check(z.describe(description) as never);
+const duration = z.string().check(z.refine((text) => parseDuration(text) !== undefined, 'must be a duration as 30s'));
+const cidr = z.string().check(z.refine((text) => ipaddr.isValidCIDR(text), 'must be a network as 10.0.0.0/8'));
+const perMinute = z.int().check(z.minimum(1));
+
+/** What a listener hands out: `api` for people and programs, `agents` for servers. */
+const servedParts = ['api', 'agents'] as const;
+
+const listenerSchema = z.strictObject({
+  address: described('host:port, or the path of a Unix socket', z.string()),
+  tls: described(
+    'auto: off on loopback and Unix sockets, on elsewhere',
+    z._default(z.enum(['auto', 'on', 'off']), 'auto'),
+  ),
+  serves: z._default(z.array(z.enum(servedParts)).check(z.minLength(1)), [...servedParts]),
+});
+
+export const settingsSchema = z.strictObject({
+  data_dir: described('Where everything is kept', z._default(z.string().check(z.minLength(1)), '/var/lib/sboxmgr')),
+  listen: described(
+    'Where requests are answered',
+    z._default(z.array(listenerSchema).check(z.minLength(1), z.maxLength(16)), [
+      { address: '127.0.0.1:4780', tls: 'auto', serves: [...servedParts] },
+    ]),
+  ),
+  names: described(
+    'Host names and addresses under which servers and people reach the manager; they go into its certificate',
+    z._default(z.array(z.string()).check(z.maxLength(64)), []),
+  ),
+  trusted_proxies: described(
+    'Networks of proxies in front: their X-Forwarded-For is believed, and plain HTTP from elsewhere is theirs to protect',
+    z._default(z.array(cidr), []),
+  ),
+  tls: z.prefault(
+    z.strictObject({
+      cert_file: described('Own certificate, PEM; with its chain', z.optional(z.string())),
+      key_file: described('Its key, PEM', z.optional(z.string())),
+    }),
+    {},
+  ),
+  fetch: z.prefault(
+    z.strictObject({
+      allow: described('Networks that may be fetched from besides public addresses', z._default(z.array(cidr), [])),
+      timeout: described('For one fetch with all its redirects', z._default(duration, '30s')),
+      max_bytes: described(
+        'Of one subscription, unpacked',
+        z._default(z.int().check(z.minimum(1024)), 10 * 1024 * 1024),
+      ),
+      max_redirects: z._default(z.int().check(z.minimum(0), z.maximum(10)), 3),
+    }),
+    {},
+  ),
+  engine: z.prefault(
+    z.strictObject({
+      path: described('A sing-box, to check versions before they are deployed', z.optional(z.string())),
+    }),
+    {},
+  ),
+  agents: z.prefault(
+    z.strictObject({
+      heartbeat: described('How often agents say that they are there', z._default(duration, '30s')),
+      poll: described('How often agents ask without a socket', z._default(duration, '60s')),
+      reconnect_window: described('Over how long agents spread their return', z._default(duration, '5s')),
+    }),
+    {},
+  ),
+  deployments: z.prefault(
+    z.strictObject({
+      verdict_timeout: described(
+        'A server that says nothing for so long halts its deployment',
+        z._default(duration, '10m'),
+      ),
+    }),
+    {},
+  ),
+  events: z.prefault(z.strictObject({ keep: described('How long events are kept', z._default(duration, '30d')) }), {}),
+  limits: z.prefault(
+    z.strictObject({
+      anonymous: described('Requests a minute of one address without credentials', z._default(perMinute, 100)),
+      token: described('Requests a minute with one token', z._default(perMinute, 600)),
+      agent: described('Requests a minute of one server', z._default(perMinute, 600)),
+      enrol: described('Joins a minute from one address', z._default(perMinute, 10)),
+    }),
+    {},
+  ),
+  log: z.prefault(z.strictObject({ level: z._default(z.enum(['error', 'warn', 'info', 'debug']), 'info') }), {}),
+  epoch: described(
+    'Raise it after restoring an old database: orders of a higher epoch replace all of a lower one',
+    z._default(z.int().check(z.minimum(1)), 1),
+  ),
+});
+
+export type ManagerSettings = z.output<typeof settingsSchema>;
+export type ListenerSettings = ManagerSettings['listen'][number];
+
+export const msOf = (text: string): number => parseDuration(text) ?? 0;
+
+const isLocal = (address: string): boolean => {
+  if (address.startsWith('/') || address.startsWith('./')) return true;
+  const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+  return host === 'localhost' || (ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback');
+};
+
+/**
+ * Whether a listener speaks TLS.
+ * @throws ProblemError `settings.unsafe` for plain HTTP that others could listen to
+ */
+export function usesTls({ address, tls }: ListenerSettings, { trusted_proxies }: ManagerSettings): boolean {
+  if (tls !== 'off') return tls === 'on' || !isLocal(address);
+  if (isLocal(address) || trusted_proxies.length > 0) return false;
+  throw new ProblemError('settings.unsafe', `${address} would send tokens and configs in the clear`, {
+    fix: 'Leave tls at auto, or name the proxy in front in trusted_proxies.',
+  });
+}

@@ -1,0 +1,101 @@
+import * as z from 'zod/mini';
+import { countSchema, digestSchema, idSchema, named, nameSchema, timeSchema } from '../schema.ts';
+
+const positive = z.int().check(z.minimum(1));
+const durationMs = z.int().check(z.minimum(0), z.maximum(86_400_000));
+
+/** How a unit is proved: a request through it to at least `need` of the targets must answer as expected. */
+export const probeSchema = z.strictObject({
+  urls: z.array(z.string()).check(z.minLength(1), z.maxLength(8)),
+  expect: z.array(z.int()),
+  need: positive,
+  timeout_ms: durationMs,
+});
+export type Probe = z.output<typeof probeSchema>;
+
+export const unitSchema = z.strictObject({
+  name: nameSchema,
+  kind: z.enum(['sing-box']),
+  /** Engine versions that may run it, as `>=1.12 <1.15`. */
+  engine: z.string(),
+  config: z.strictObject({
+    digest: digestSchema,
+    size: countSchema,
+    config_id: z.nullable(idSchema),
+    version: z.nullable(countSchema),
+  }),
+  /** Tags of nodes and endpoints that may be open only once; a trial leaves them out. */
+  once: z.array(z.string()),
+  reload: z.enum(['auto', 'in-place', 'restart']),
+  trial: z.boolean(),
+  probe: probeSchema,
+  /** Healthy for so long after the take-over: committed. */
+  watch_ms: durationMs,
+});
+export type Unit = z.output<typeof unitSchema>;
+
+/**
+ * What one server should run. Strict on purpose: a signed order with a key that this agent does not know is refused,
+ * because obeying half of an order may be worse than keeping what runs.
+ */
+export const manifestSchema = named(
+  'Manifest',
+  'The signed list of units and digests that one server should run.',
+  z.strictObject({
+    schema: z.literal(1),
+    server_id: idSchema,
+    epoch: positive,
+    generation: positive,
+    issued_at: timeSchema,
+    not_after: z.nullable(timeSchema),
+    min_agent: z.string(),
+    settings: z.strictObject({ heartbeat_ms: durationMs, poll_ms: durationMs, reconnect_window_ms: durationMs }),
+    /** The generation whose content this one brings back. */
+    rollback_of: z.nullable(positive),
+    on_return: z.enum(['enforce', 'adopt', 'hold']),
+    units: z.array(unitSchema).check(z.maxLength(32)),
+  }),
+);
+export type Manifest = z.output<typeof manifestSchema>;
+
+export const envelopeSchema = named(
+  'Envelope',
+  'A signed document (DSSE). The signature covers the exact bytes of the payload.',
+  z.object({
+    payloadType: z.string(),
+    payload: z.string(),
+    signatures: z.array(z.object({ keyid: z.string(), sig: z.string() })).check(z.minLength(1), z.maxLength(8)),
+  }),
+);
+
+/** Signed by the root key: which online keys may sign manifests, and which CA the manager's certificate comes from. */
+export const trustSchema = named(
+  'Trust',
+  'Online keys and the CA of a manager, signed by its root key.',
+  z.strictObject({
+    schema: z.literal(1),
+    version: positive,
+    /** Ed25519 public keys, SPKI in base64; `keyid` is the first 16 hex digits of its SHA-256. */
+    keys: z.array(z.strictObject({ keyid: z.string(), public_key: z.string() })).check(z.minLength(1), z.maxLength(8)),
+    /** SHA-256 of the CA certificate (DER, hex); null when the manager is reached through a certificate of the public web. */
+    ca_sha256: z.nullable(z.string()),
+  }),
+);
+export type Trust = z.output<typeof trustSchema>;
+
+/** The first file of a bundle, `bundle.json`; the others are `blobs/sha256/<hex>`. */
+export const bundleSchema = named(
+  'Bundle',
+  'What a bundle says of itself; manifest and trust are checked just like those from the network.',
+  z.object({
+    schema: z.literal(1),
+    server_id: idSchema,
+    server_name: z.string(),
+    made_at: timeSchema,
+    /** Base64 of the root key, so that a server that never saw its manager can check it against a pin. */
+    root_key: z.string(),
+    trust: envelopeSchema,
+    manifest: envelopeSchema,
+  }),
+);
+export type Bundle = z.output<typeof bundleSchema>;

@@ -1,0 +1,8 @@
+import { configs, deployments } from './operator/configs.ts';
+import { joinTokens, servers } from './operator/servers.ts';
+import { subscriptions } from './operator/subscriptions.ts';
+import { events, system, tokens } from './operator/system.ts';
+
+/** Everything that people and programs may ask a manager. */
+export const operatorContract = { subscriptions, configs, deployments, servers, joinTokens, events, tokens, system };
+export type OperatorContract = typeof operatorContract;

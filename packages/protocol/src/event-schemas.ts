@@ -1,0 +1,71 @@
+import type { EventMap, EventName } from '@sbox/core';
+import * as z from 'zod/mini';
+import { countSchema, idSchema, nameSchema, timeSchema } from './schema.ts';
+
+interface EventRow<N extends EventName> {
+  readonly summary: string;
+  readonly data: z.ZodMiniType<EventMap[N]>;
+}
+
+const row = <N extends EventName>(summary: string, data: z.ZodMiniType<EventMap[N]>): EventRow<N> => ({
+  summary,
+  data,
+});
+
+const subscription = { subscription_id: idSchema };
+const config = { config_id: idSchema };
+const deployment = { deployment_id: idSchema, config_id: idSchema, version: countSchema };
+const server = { server_id: idSchema };
+const generation = { ...server, epoch: countSchema, generation: countSchema };
+const failure = { code: z.string(), detail: z.string() };
+const named = { name: nameSchema };
+
+/** Core's event map as schemas, for documents. A missing event or another payload is a type error. */
+export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
+  'subscription.changed': row(
+    'A fetch gave content that differs from the last version.',
+    z.object({
+      ...subscription,
+      version: countSchema,
+      added: countSchema,
+      removed: countSchema,
+      rejected: countSchema,
+    }),
+  ),
+  'subscription.fetch-failed': row(
+    'A fetch gave nothing usable; the last good version stays.',
+    z.object({ ...subscription, ...failure }),
+  ),
+  'subscription.quarantined': row(
+    'A fetch gave content that looks wrong; the last good version stays.',
+    z.object({ ...subscription, nodes: countSchema, last_nodes: countSchema }),
+  ),
+  'subscription.created': row('A subscription was added.', z.object({ ...subscription, ...named })),
+  'subscription.deleted': row('A subscription was deleted.', z.object({ ...subscription, ...named })),
+  'config.created': row('A config was made.', z.object({ ...config, ...named })),
+  'config.deleted': row('A config was deleted.', z.object({ ...config, ...named })),
+  'config.version-created': row(
+    'A new version exists; nothing runs it yet.',
+    z.object({ ...config, version: countSchema, digest: z.string() }),
+  ),
+  'config.generate-failed': row(
+    'Generating after a change failed; the last version stays.',
+    z.object({ ...config, ...failure }),
+  ),
+  'deployment.started': row('Servers are being moved to a version.', z.object({ ...deployment, servers: countSchema })),
+  'deployment.succeeded': row('Every server that is online runs the version.', z.object(deployment)),
+  'deployment.halted': row(
+    'A server refused the version; the others were not touched.',
+    z.object({ ...deployment, ...server, ...failure }),
+  ),
+  'server.joined': row('A server joined.', z.object({ ...server, ...named })),
+  'server.deleted': row('A server was deleted.', z.object({ ...server, ...named })),
+  'server.committed': row('The server runs what it should, after the watch.', z.object(generation)),
+  'server.serving': row('The server took over the new version; the watch goes on.', z.object(generation)),
+  'server.refused': row(
+    'The server refused a generation and keeps what it ran.',
+    z.object({ ...generation, ...failure }),
+  ),
+  'server.online': row('The server is heard again.', z.object(server)),
+  'server.offline': row('The server was not heard for too long.', z.object({ ...server, seen_at: timeSchema })),
+};

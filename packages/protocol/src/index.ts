@@ -1,0 +1,15 @@
+/**
+ * All that crosses a process boundary, as plain data: routes, documents, socket frames. The typed client, the mount,
+ * OpenAPI and AsyncAPI are derived from it.
+ */
+export * from './agent/agent-routes.ts';
+export * from './agent/manifest.ts';
+export * from './agent/socket.ts';
+export * from './agent/status.ts';
+export * from './client.ts';
+export { operatorContract, type OperatorContract } from './contract.ts';
+export { localRoutes, historyEntrySchema } from './local/local-routes.ts';
+export * from './permissions.ts';
+export * from './route.ts';
+export { configSettingsSchema, configWriteSchema } from './operator/configs.ts';
+export { subscriptionWriteSchema } from './operator/subscriptions.ts';

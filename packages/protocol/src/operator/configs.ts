@@ -1,0 +1,424 @@
+import * as z from 'zod/mini';
+import { route } from '../route.ts';
+import {
+  countSchema,
+  digestSchema,
+  durationSchema,
+  idParams,
+  idSchema,
+  idempotencyHeaders,
+  ifMatchHeaders,
+  named,
+  nameSchema,
+  page,
+  pageQuery,
+  timeSchema,
+  versionParams,
+} from '../schema.ts';
+
+const inboundSchema = named(
+  'Inbound',
+  'A local port of the engine through which programs use the proxy.',
+  z.strictObject({
+    type: z._default(z.enum(['mixed', 'socks', 'http']), 'mixed'),
+    tag: z._default(nameSchema, 'in'),
+    listen: z._default(z.union([z.ipv4(), z.ipv6()]), '127.0.0.1'),
+    listen_port: z.int().check(z.minimum(1), z.maximum(65535)),
+  }),
+);
+
+export const configSettingsSchema = named(
+  'ConfigSettings',
+  'What the engine is told beside the nodes.',
+  z.strictObject({
+    inbounds: z._default(z.array(inboundSchema).check(z.minLength(1), z.maxLength(16)), [
+      { type: 'mixed', tag: 'in', listen: '127.0.0.1', listen_port: 2080 },
+    ]),
+    /** How nodes are compared: fetched through each of them, every `interval`. */
+    urltest: z._default(
+      z.strictObject({
+        url: z._default(z.string().check(z.regex(/^https?:\/\//)), 'https://www.gstatic.com/generate_204'),
+        interval: z._default(durationSchema, '3m'),
+      }),
+      { url: 'https://www.gstatic.com/generate_204', interval: '3m' },
+    ),
+    log_level: z._default(z.enum(['trace', 'debug', 'info', 'warn', 'error']), 'warn'),
+    /** How agents prove a version: a request to at least `need` of `urls` must answer with a status in `expect`. */
+    probe: z._default(
+      z.strictObject({
+        urls: z.array(z.string().check(z.regex(/^https?:\/\//))).check(z.minLength(1), z.maxLength(8)),
+        expect: z._default(z.array(z.int()), [200, 204]),
+        need: z._default(z.int().check(z.minimum(1)), 1),
+        timeout: z._default(durationSchema, '3s'),
+      }),
+      {
+        urls: ['https://www.gstatic.com/generate_204', 'https://cp.cloudflare.com/generate_204'],
+        expect: [200, 204],
+        need: 1,
+        timeout: '3s',
+      },
+    ),
+    /** How long a version must stay healthy after the take-over before it is committed. */
+    watch: z._default(durationSchema, '10s'),
+    /** What an agent does that ran imported files when the manager returns. */
+    on_return: z._default(z.enum(['enforce', 'adopt', 'hold']), 'enforce'),
+  }),
+);
+
+const recipe = {
+  name: nameSchema,
+  /** Names or ids; their nodes are taken in this order. */
+  subscriptions: z.array(idSchema).check(z.minLength(1), z.maxLength(64)),
+  engine: z._default(z.enum(['sing-box']), 'sing-box'),
+  settings: z.prefault(configSettingsSchema, {}),
+  /** Deploy each new version that a changed subscription gives to the servers that run this config. */
+  auto_deploy: z._default(z.boolean(), false),
+};
+
+export const configWriteSchema = named('ConfigWrite', 'A recipe.', z.strictObject(recipe));
+
+const configPatchSchema = named(
+  'ConfigPatch',
+  'A merge patch (RFC 7396) of a recipe; `settings` are merged one level deep.',
+  z.strictObject({
+    name: z.optional(nameSchema),
+    subscriptions: z.optional(z.array(idSchema).check(z.minLength(1), z.maxLength(64))),
+    settings: z.optional(z.record(z.string(), z.unknown())),
+    auto_deploy: z.optional(z.boolean()),
+  }),
+);
+
+const configSchema = named(
+  'Config',
+  'A recipe: subscriptions, settings and the engine. Its versions are what servers run.',
+  z.object({
+    id: idSchema,
+    name: nameSchema,
+    subscriptions: z.array(z.object({ id: idSchema, name: nameSchema })),
+    engine: z.string(),
+    settings: configSettingsSchema,
+    auto_deploy: z.boolean(),
+    revision: countSchema,
+    /** The newest version, null until one could be generated. */
+    version: z.nullable(countSchema),
+    servers: countSchema,
+    created_at: timeSchema,
+    updated_at: timeSchema,
+  }),
+);
+
+const leftOutSchema = named(
+  'LeftOut',
+  'A node that an engine cannot run, and why; it is left out, never altered.',
+  z.object({ node_id: z.string(), tag: z.string(), code: z.string(), reason: z.string() }),
+);
+
+const findingSchema = named(
+  'Finding',
+  'Something in a config that would keep the engine from running it.',
+  z.object({ code: z.string(), path: z.string(), message: z.string() }),
+);
+
+const renditionSchema = named(
+  'Rendition',
+  'The exact bytes for one engine profile, by digest.',
+  z.object({
+    digest: digestSchema,
+    size: countSchema,
+    profile: z.string(),
+    outbounds: countSchema,
+    left_out: z.array(leftOutSchema),
+  }),
+);
+
+const configVersionSchema = named(
+  'ConfigVersion',
+  'One immutable result of a config with the inputs it was made from; `digest` is over the inputs.',
+  z.object({
+    config_id: idSchema,
+    version: countSchema,
+    digest: digestSchema,
+    snapshots: z.array(z.object({ subscription_id: idSchema, version: countSchema, digest: digestSchema })),
+    renditions: z.array(renditionSchema),
+    nodes: countSchema,
+    /** The version that this one brings back. */
+    rollback_of: z.nullable(countSchema),
+    author: z.string(),
+    message: z.string(),
+    created_at: timeSchema,
+  }),
+);
+
+const diffSchema = named(
+  'ConfigDiff',
+  'How two versions differ: outbounds by tag and, with text, line by line. Secrets are hidden.',
+  z.object({
+    from: countSchema,
+    to: countSchema,
+    outbounds: z.object({
+      added: z.array(z.string()),
+      removed: z.array(z.string()),
+      changed: z.array(z.object({ tag: z.string(), fields: z.array(z.string()) })),
+    }),
+    /** Unified diff of the rendered text. */
+    text: z.string(),
+  }),
+);
+
+const deploymentSchema = named(
+  'Deployment',
+  'Moving servers to a version: one first, the rest on its verdict. `state`: running, succeeded, halted, superseded. Of a server: waiting, sent, serving, committed, refused, or moved when it got another order since.',
+  z.object({
+    id: idSchema,
+    config_id: idSchema,
+    version: countSchema,
+    state: z.string(),
+    /** Why it was halted. */
+    reason: z.nullable(z.object({ server_id: idSchema, code: z.string(), detail: z.string() })),
+    servers: z.array(
+      z.object({
+        server_id: idSchema,
+        name: z.string(),
+        state: z.string(),
+        epoch: countSchema,
+        generation: countSchema,
+      }),
+    ),
+    author: z.string(),
+    created_at: timeSchema,
+    ended_at: z.nullable(timeSchema),
+  }),
+);
+
+const exampleBody = { name: 'example', subscriptions: ['example'], settings: { inbounds: [{ listen_port: 2080 }] } };
+const reads = 'configs:read' as const;
+const writes = 'configs:write' as const;
+const notFound = 'config.not-found' as const;
+const renderProblems = ['config.no-nodes', 'config.invalid', 'engine.check-failed', 'engine.too-old'] as const;
+const changeProblems = ['request.invalid', notFound, 'precondition.required', 'precondition.failed'] as const;
+
+export const configs = {
+  list: route({
+    id: 'listConfigs',
+    method: 'get',
+    path: '/api/v1/configs',
+    summary: 'List configs',
+    permission: reads,
+    query: pageQuery,
+    ok: { status: 200, schema: page(configSchema) },
+    problems: ['request.invalid'],
+    example: {},
+  }),
+  create: route({
+    id: 'createConfig',
+    method: 'post',
+    path: '/api/v1/configs',
+    summary: 'Make a config and, when its subscriptions have nodes, its version 1',
+    permission: writes,
+    headers: idempotencyHeaders,
+    body: configWriteSchema,
+    ok: { status: 201, schema: configSchema },
+    problems: [
+      'request.invalid',
+      'config.exists',
+      'subscription.not-found',
+      'request.idempotency-mismatch',
+      ...renderProblems,
+    ],
+    example: { body: exampleBody },
+  }),
+  get: route({
+    id: 'getConfig',
+    method: 'get',
+    path: '/api/v1/configs/{id}',
+    summary: 'One config',
+    permission: reads,
+    params: idParams,
+    ok: { status: 200, schema: configSchema },
+    problems: [notFound],
+    example: { params: { id: 'example' } },
+  }),
+  replace: route({
+    id: 'replaceConfig',
+    method: 'put',
+    path: '/api/v1/configs/{id}',
+    summary: 'Replace the recipe; makes no version by itself',
+    permission: writes,
+    params: idParams,
+    headers: ifMatchHeaders,
+    body: configWriteSchema,
+    ok: { status: 200, schema: configSchema },
+    problems: [...changeProblems, 'config.exists', 'subscription.not-found'],
+    example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: exampleBody },
+  }),
+  update: route({
+    id: 'updateConfig',
+    method: 'patch',
+    path: '/api/v1/configs/{id}',
+    summary: 'Change parts of the recipe; makes no version by itself',
+    permission: writes,
+    params: idParams,
+    headers: ifMatchHeaders,
+    body: configPatchSchema,
+    ok: { status: 200, schema: configSchema },
+    problems: [...changeProblems, 'config.exists', 'subscription.not-found'],
+    example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: { auto_deploy: true } },
+  }),
+  remove: route({
+    id: 'deleteConfig',
+    method: 'delete',
+    path: '/api/v1/configs/{id}',
+    summary: 'Delete a config that no server runs',
+    permission: writes,
+    params: idParams,
+    headers: ifMatchHeaders,
+    ok: { status: 204 },
+    problems: [notFound, 'config.in-use', 'precondition.required', 'precondition.failed'],
+    example: { params: { id: 'example' }, headers: { 'if-match': '*' } },
+  }),
+  generate: route({
+    id: 'generateConfig',
+    method: 'post',
+    path: '/api/v1/configs/{id}/generate',
+    summary: 'Make a new version; the same inputs give the version that is there',
+    permission: writes,
+    params: idParams,
+    body: z.strictObject({ message: z._default(z.string().check(z.maxLength(1000)), '') }),
+    ok: { status: 200, schema: z.object({ created: z.boolean(), version: configVersionSchema }) },
+    problems: ['request.invalid', notFound, ...renderProblems],
+    example: { params: { id: 'example' }, body: { message: 'first' } },
+  }),
+  validate: route({
+    id: 'validateConfig',
+    method: 'post',
+    path: '/api/v1/configs/{id}/validate',
+    summary: 'Render and check without making a version',
+    permission: reads,
+    params: idParams,
+    ok: {
+      status: 200,
+      schema: z.object({
+        valid: z.boolean(),
+        nodes: countSchema,
+        left_out: z.array(leftOutSchema),
+        findings: z.array(findingSchema),
+        /** What the engine's own check said; null when the manager has no engine. */
+        engine_check: z.nullable(z.object({ ok: z.boolean(), message: z.string() })),
+      }),
+    },
+    problems: [notFound],
+    example: { params: { id: 'example' } },
+  }),
+  versions: route({
+    id: 'listConfigVersions',
+    method: 'get',
+    path: '/api/v1/configs/{id}/versions',
+    summary: 'Versions, newest first',
+    permission: reads,
+    params: idParams,
+    query: pageQuery,
+    ok: { status: 200, schema: page(configVersionSchema) },
+    problems: [notFound, 'request.invalid'],
+    example: { params: { id: 'example' } },
+  }),
+  version: route({
+    id: 'getConfigVersion',
+    method: 'get',
+    path: '/api/v1/configs/{id}/versions/{version}',
+    summary: 'One version',
+    permission: reads,
+    params: versionParams,
+    ok: { status: 200, schema: configVersionSchema },
+    problems: [notFound, 'config.version-not-found', 'request.invalid'],
+    example: { params: { id: 'example', version: '1' } },
+  }),
+  diff: route({
+    id: 'diffConfigVersion',
+    method: 'get',
+    path: '/api/v1/configs/{id}/versions/{version}/diff',
+    summary: 'What changed in a version, against the one before or against another',
+    permission: reads,
+    params: versionParams,
+    query: z.strictObject({ against: z.optional(z.coerce.number().check(z.int(), z.minimum(0))) }),
+    ok: { status: 200, schema: diffSchema },
+    problems: [notFound, 'config.version-not-found', 'request.invalid'],
+    example: { params: { id: 'example', version: '1' } },
+  }),
+  rollback: route({
+    id: 'rollbackConfig',
+    method: 'post',
+    path: '/api/v1/configs/{id}/rollback',
+    summary: 'Make a new version from the inputs of an older one; deploys nothing by itself',
+    permission: writes,
+    params: idParams,
+    body: z.strictObject({
+      version: z.int().check(z.minimum(1)),
+      message: z._default(z.string().check(z.maxLength(1000)), ''),
+    }),
+    ok: { status: 200, schema: configVersionSchema },
+    problems: ['request.invalid', notFound, 'config.version-not-found', ...renderProblems],
+    example: { params: { id: 'example' }, body: { version: 1 } },
+  }),
+  deploy: route({
+    id: 'deployConfig',
+    method: 'post',
+    path: '/api/v1/configs/{id}/deploy',
+    summary: 'Move servers to a version (the newest by default): one first, the rest on its verdict',
+    permission: 'configs:deploy',
+    params: idParams,
+    body: z.strictObject({
+      version: z.optional(z.int().check(z.minimum(1))),
+      /** Names or ids; without it the servers that run this config already, or the only server there is. */
+      servers: z.optional(z.array(idSchema).check(z.minLength(1), z.maxLength(10_000))),
+      message: z._default(z.string().check(z.maxLength(1000)), ''),
+    }),
+    ok: { status: 202, schema: deploymentSchema },
+    problems: [
+      'request.invalid',
+      notFound,
+      'config.version-not-found',
+      'server.not-found',
+      'deployment.no-servers',
+      'deployment.running',
+      ...renderProblems,
+    ],
+    example: { params: { id: 'example' }, body: {} },
+  }),
+  export: route({
+    id: 'exportConfig',
+    method: 'get',
+    path: '/api/v1/configs/{id}/export',
+    summary: 'The runnable text of a version (the newest by default), with its secrets',
+    permission: 'secrets:reveal',
+    params: idParams,
+    query: z.strictObject({ version: z.optional(z.coerce.number().check(z.int(), z.minimum(1))) }),
+    ok: { status: 200, bytes: 'application/json' },
+    problems: [notFound, 'config.version-not-found'],
+    example: { params: { id: 'example' } },
+  }),
+};
+
+export const deployments = {
+  list: route({
+    id: 'listDeployments',
+    method: 'get',
+    path: '/api/v1/deployments',
+    summary: 'Deployments, newest first',
+    permission: reads,
+    query: pageQuery,
+    ok: { status: 200, schema: page(deploymentSchema) },
+    problems: ['request.invalid'],
+    example: {},
+  }),
+  get: route({
+    id: 'getDeployment',
+    method: 'get',
+    path: '/api/v1/deployments/{id}',
+    summary: 'One deployment with the state of each server',
+    permission: reads,
+    params: idParams,
+    ok: { status: 200, schema: deploymentSchema },
+    problems: ['deployment.not-found'],
+    example: { params: { id: '{deployment}' } },
+  }),
+};

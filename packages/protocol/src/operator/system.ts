@@ -1,0 +1,171 @@
+import * as z from 'zod/mini';
+import { route } from '../route.ts';
+import {
+  countSchema,
+  durationSchema,
+  idParams,
+  idSchema,
+  named,
+  nameSchema,
+  page,
+  pageQuery,
+  timeSchema,
+} from '../schema.ts';
+import { permissionNames } from '../permissions.ts';
+
+export const eventSchema = named(
+  'Event',
+  'Something that happened. `seq` grows by one; the event types are listed in the AsyncAPI document.',
+  z.object({
+    id: idSchema,
+    seq: countSchema,
+    type: z.string(),
+    timestamp: timeSchema,
+    source: z.string(),
+    data: z.record(z.string(), z.unknown()),
+  }),
+);
+
+export const events = {
+  list: route({
+    id: 'listEvents',
+    method: 'get',
+    path: '/api/v1/events',
+    summary: 'Events, newest first',
+    permission: 'events:read',
+    query: z.extend(pageQuery, {
+      /** Only types that start with this, as `subscription.`. */
+      type: z.optional(z.string().check(z.maxLength(64))),
+    }),
+    ok: { status: 200, schema: page(eventSchema) },
+    problems: ['request.invalid'],
+    example: {},
+  }),
+};
+
+const checkSchema = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
+
+export const system = {
+  health: route({
+    id: 'getHealth',
+    method: 'get',
+    path: '/api/v1/health',
+    summary: 'Whether the manager can do its work, check by check',
+    permission: 'status:read',
+    ok: {
+      status: 200,
+      schema: named('Health', 'Health with its checks.', z.object({ ok: z.boolean(), checks: z.array(checkSchema) })),
+    },
+    problems: [],
+    example: {},
+  }),
+  status: route({
+    id: 'getStatus',
+    method: 'get',
+    path: '/api/v1/status',
+    summary: 'What the manager is and what it has',
+    permission: 'status:read',
+    ok: {
+      status: 200,
+      schema: named(
+        'ManagerStatus',
+        'Version, age, pin and counts.',
+        z.object({
+          version: z.string(),
+          started_at: timeSchema,
+          pin: z.string(),
+          epoch: countSchema,
+          subscriptions: countSchema,
+          configs: countSchema,
+          servers: z.record(z.string(), countSchema),
+          engine: z.nullable(z.object({ path: z.string(), version: z.string(), tags: z.array(z.string()) })),
+        }),
+      ),
+    },
+    problems: [],
+    example: {},
+  }),
+  metrics: route({
+    id: 'getMetrics',
+    method: 'get',
+    path: '/metrics',
+    summary: 'Metrics in the text format of Prometheus',
+    permission: 'status:read',
+    ok: { status: 200, bytes: 'text/plain; version=0.0.4; charset=utf-8' },
+    problems: [],
+    example: {},
+  }),
+  live: route({
+    id: 'getLiveness',
+    method: 'get',
+    path: '/healthz',
+    summary: 'Answers when the process runs',
+    permission: 'public',
+    ok: { status: 200, schema: z.object({ ok: z.literal(true) }) },
+    problems: [],
+    example: {},
+  }),
+  ready: route({
+    id: 'getReadiness',
+    method: 'get',
+    path: '/readyz',
+    summary: 'Answers 200 when the database answers, 503 otherwise',
+    permission: 'public',
+    ok: { status: 200, schema: z.object({ ok: z.literal(true) }) },
+    problems: ['internal.unavailable'],
+    example: {},
+  }),
+};
+
+const accessTokenSchema = named(
+  'AccessToken',
+  'A bearer token of a person or a program. The text is shown once, when it is made.',
+  z.object({
+    id: idSchema,
+    name: nameSchema,
+    permissions: z.array(z.string()),
+    created_at: timeSchema,
+    expires_at: z.nullable(timeSchema),
+  }),
+);
+
+export const tokens = {
+  list: route({
+    id: 'listTokens',
+    method: 'get',
+    path: '/api/v1/tokens',
+    summary: 'Access tokens; never their secrets',
+    permission: 'secrets:reveal',
+    query: pageQuery,
+    ok: { status: 200, schema: page(accessTokenSchema) },
+    problems: ['request.invalid'],
+    example: {},
+  }),
+  create: route({
+    id: 'createToken',
+    method: 'post',
+    path: '/api/v1/tokens',
+    summary: 'Make an access token; it can hold only what its maker holds',
+    permission: 'secrets:reveal',
+    body: z.strictObject({
+      name: nameSchema,
+      permissions: z.array(z.enum(permissionNames as [string, ...string[]])).check(z.minLength(1)),
+      /** Without it the token does not expire. */
+      ttl: z.optional(durationSchema),
+    }),
+    ok: { status: 201, schema: z.extend(accessTokenSchema, { token: z.string() }) },
+    problems: ['request.invalid', 'auth.forbidden'],
+    example: { body: { name: 'reader', permissions: ['status:read'] } },
+  }),
+  remove: route({
+    id: 'deleteToken',
+    method: 'delete',
+    path: '/api/v1/tokens/{id}',
+    summary: 'Revoke an access token',
+    permission: 'secrets:reveal',
+    params: idParams,
+    ok: { status: 204 },
+    problems: ['token.not-found'],
+    example: { params: { id: '{token}' } },
+  }),
+};

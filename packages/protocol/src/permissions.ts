@@ -1,0 +1,17 @@
+/** Every permission there is, with what it opens. Tokens carry a list of them; `admin` holds all. */
+export const permissions = {
+  'subscriptions:read': 'See subscriptions and their nodes, secrets hidden',
+  'subscriptions:write': 'Add, change, refresh, pin and delete subscriptions',
+  'configs:read': 'See configs, versions and differences, secrets hidden',
+  'configs:write': 'Make, change, generate, roll back and delete configs',
+  'configs:deploy': 'Move servers to a version',
+  'servers:read': 'See servers and their state',
+  'servers:write': 'Make join tokens, delete servers',
+  'events:read': 'See events',
+  'status:read': 'See the state of the manager and its metrics',
+  'secrets:reveal': 'See URLs, node credentials and export runnable configs',
+} as const;
+
+export type Permission = keyof typeof permissions;
+
+export const permissionNames = Object.keys(permissions) as readonly Permission[];

@@ -1,0 +1,46 @@
+import { beforeAll, expect, test } from '@jest/globals';
+import { build, type Metafile } from 'esbuild';
+import { programs, shared } from './build.ts';
+
+let inputs: [file: string, bytes: number][] = [];
+
+beforeAll(async () => {
+  const { metafile } = (await build({ ...shared, ...programs.sboxagent, write: false, metafile: true })) as {
+    metafile: Metafile;
+  };
+  inputs = Object.values(metafile.outputs).flatMap((output) =>
+    Object.entries(output.inputs).map(([file, { bytesInOutput }]): [string, number] => [file, bytesInOutput]),
+  );
+});
+
+/** What must never get into an agent, and why. */
+const forbidden: readonly [pattern: RegExp, why: string][] = [
+  [/node_modules\/winston\//, 'an agent writes its own lines; winston costs 7 MB'],
+  [/node_modules\/undici\/index\.js/, "undici's index loads every client there is"],
+  [/node_modules\/zod\/v4\/classic\//, 'zod classic weighs twice zod/mini'],
+  [/packages\/formats\//, 'subscriptions are never parsed on a server'],
+  [/sing-box\/(render|node-table|fields|profile)[\w-]*\.ts/, 'servers do not render'],
+  [/packages\/manager\//, 'the manager is another program'],
+  [/node_modules\/(kysely|better-sqlite3|js-yaml|@peculiar)\//, "these are the manager's"],
+];
+
+test.each(forbidden)('the agent has no %s: %s', (pattern) => {
+  expect(inputs.filter(([file, bytes]) => bytes > 0 && pattern.test(file))).toEqual([]);
+});
+
+test('the agent is one file of a bounded size', () => {
+  const bytes = inputs.reduce((sum, [, size]) => sum + size, 0);
+  expect(bytes).toBeLessThan(1.25 * 1024 * 1024);
+});
+
+test('all of undici that is loaded eagerly is its pool', () => {
+  const files = inputs
+    .filter(([file, bytes]) => bytes > 0 && /node_modules\/undici\//.test(file))
+    .map(([file]) => file.replace(/.*undici\//, ''));
+  expect(files).toContain('lib/dispatcher/pool.js');
+  expect(
+    files.filter((file) =>
+      /web\/(cache|eventsource|websocket|cookies)|mock|handler\/(cache|retry|redirect)/.test(file),
+    ),
+  ).toEqual([]);
+});

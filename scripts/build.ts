@@ -1,0 +1,79 @@
+// Bundles both programs into dist/, for Node 24 without node_modules:
+//   dist/sboxmgr/main.mjs    with better-sqlite3 and its ready-built binaries beside it
+//   dist/sboxagent/main.cjs  one file; CommonJS, because ESM's node:http loads a second undici into the agent's memory
+import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+
+const root = path.join(import.meta.dirname, '..');
+const dist = path.join(root, 'dist');
+
+/** Options of both bundles. */
+export const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  sourcemap: true,
+  sourcesContent: false,
+  legalComments: 'linked',
+  logLevel: 'warning',
+} satisfies BuildOptions;
+
+export const programs = {
+  sboxmgr: {
+    entryPoints: ['packages/cli/src/main.ts'],
+    outdir: 'dist/sboxmgr',
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    // Commands that need no manager must not load one.
+    splitting: true,
+    external: ['better-sqlite3', 'pg-native'],
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  },
+  sboxagent: {
+    entryPoints: ['packages/agent/src/main.ts'],
+    outfile: 'dist/sboxagent/main.cjs',
+    format: 'cjs',
+    minify: true,
+  },
+} satisfies Record<string, BuildOptions>;
+
+/** The library looks for its binary beside its own lib/, so both move as they are; other systems' binaries stay out. */
+function copySqlite(target: string): void {
+  const source = path.dirname(
+    createRequire(path.join(root, 'packages/manager/src/x.ts')).resolve('better-sqlite3/package.json'),
+  );
+  for (const part of ['package.json', 'LICENSE', 'lib'])
+    cpSync(path.join(source, part), path.join(target, part), { recursive: true });
+  cpSync(path.join(source, 'prebuilds'), path.join(target, 'prebuilds'), {
+    recursive: true,
+    filter: (file) => !file.endsWith('.node') || path.basename(file).startsWith('linux'),
+  });
+}
+
+async function main(): Promise<void> {
+  rmSync(dist, { recursive: true, force: true });
+  for (const [name, options] of Object.entries(programs)) {
+    const { metafile } = await build({ ...shared, ...options, metafile: true });
+    mkdirSync(path.join(dist, name), { recursive: true });
+    writeFileSync(path.join(dist, name, 'meta.json'), JSON.stringify(metafile));
+    for (const output of Object.keys(metafile.outputs).filter((file) => /\.[cm]js$/.test(file))) {
+      console.log(`${output}  ${(statSync(path.join(root, output)).size / 1024).toFixed(0)} KiB`);
+    }
+  }
+  copySqlite(path.join(dist, 'sboxmgr/node_modules/better-sqlite3'));
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    // esbuild has said already what is wrong and where; its stack says nothing more.
+    if (!(error instanceof Error && 'errors' in error)) throw error;
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,162 @@
+// Writes docs/reference from the code that it describes. With --check it writes nothing and fails when a page is stale.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { problemTable } from '../packages/core/src/index.ts';
+import { agentSettingsSchema } from '../packages/agent/src/settings/schema.ts';
+import { commands, remoteOptions, sharedOptions, type CommandRow, type OptionRow } from '../packages/cli/src/index.ts';
+import { version } from '../packages/cli/src/version.ts';
+import { settingsSchema } from '../packages/manager/src/settings.ts';
+import { asyncapi } from '../packages/protocol/src/asyncapi.ts';
+import { agentRoutes, localRoutes, operatorContract, permissions } from '../packages/protocol/src/index.ts';
+import { openapi, openapi30 } from '../packages/protocol/src/openapi.ts';
+import * as z from 'zod/mini';
+
+const root = path.join(import.meta.dirname, '..');
+const isCheck = process.argv.includes('--check');
+const head = (title: string): string =>
+  `# ${title}\n\nMade by \`node scripts/generate-docs.ts\` from the code; do not edit.\n`;
+const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+function errorsPage(): string {
+  const rows = Object.entries(problemTable)
+    .toSorted(([a], [b]) => a.localeCompare(b))
+    .map(
+      ([code, { title, status, exit, fix }]) => `| \`${code}\` | ${status} | ${exit} | ${cell(title)} | ${cell(fix)} |`,
+    );
+  return [
+    head('Problem codes'),
+    'Every expected failure has one of these codes, the same in the API (`application/problem+json`), on the command',
+    'line, in logs and in what agents report. Codes never change their meaning.',
+    '',
+    'Exit codes of the commands: 0 ok, 1 failed, 2 usage, 3 not found, 4 authentication, 5 conflict, 6 unreachable,',
+    '7 validation, 8 time-out, 9 partly done, 20 a difference was found (`--exit-code`).',
+    '',
+    '| code | HTTP | exit | what | what to do |',
+    '|---|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function commandPage(): string {
+  const options = (rows: readonly OptionRow[]): string[] =>
+    rows.map(
+      ({ flags, summary, preset }) =>
+        `| \`${cell(flags)}\` | ${cell(summary)} | ${preset === undefined ? '' : cell(preset)} |`,
+    );
+  const table = (rows: readonly OptionRow[]): string[] => [
+    '| option | what | default |',
+    '|---|---|---|',
+    ...options(rows),
+    '',
+  ];
+  const section = ({ usage, summary, options: own = [], examples = [], remote }: CommandRow): string[] => [
+    `## sboxmgr ${usage}`,
+    '',
+    `${summary}.${remote ? ' Talks to the manager.' : ''}`,
+    '',
+    ...(own.length > 0 ? table(own) : []),
+    ...(examples.length > 0 ? ['```', ...examples, '```', ''] : []),
+  ];
+  return [
+    head('sboxmgr'),
+    'Data goes to standard output, talk and errors to standard error. Every command takes:',
+    '',
+    ...table(sharedOptions),
+    'Commands that talk to the manager take also:',
+    '',
+    ...table(remoteOptions),
+    ...commands.flatMap(section),
+  ].join('\n');
+}
+
+interface Shape {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Shape[];
+  readonly default?: unknown;
+}
+
+function settingsPage(title: string, prefix: string, schema: z.ZodMiniType): string {
+  const kind = ({ type, enum: words, anyOf }: Shape): string => {
+    if (words) return words.map((word) => `\`${String(word)}\``).join(', ');
+    return anyOf ? [...new Set(anyOf.map(kind))].join(' or ') : String(type ?? 'any');
+  };
+  const rows = (shape: Shape, at: string): string[] =>
+    Object.entries(shape.properties ?? {}).flatMap(([name, inner]) => {
+      const key = at ? `${at}.${name}` : name;
+      if (inner.properties) return rows(inner, key);
+      const preset = inner.default === undefined ? '' : `\`${JSON.stringify(inner.default)}\``;
+      const variable = `${prefix}_${key.replaceAll('.', '_').toUpperCase()}`;
+      return [
+        `| \`${key}\` | ${cell(kind(inner))} | ${cell(preset)} | ${cell(inner.description ?? '')} | \`${variable}\` |`,
+      ];
+    });
+  return [
+    head(title),
+    'A flag wins over the environment, the environment over the file, the file over the default. Durations are written',
+    'like `30s`, `5m`, `7d`.',
+    '',
+    '| key | type | default | what | environment |',
+    '|---|---|---|---|---|',
+    ...rows(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Shape, ''),
+    '',
+  ].join('\n');
+}
+
+function permissionsPage(): string {
+  const rows = Object.entries(permissions).map(([name, what]) => `| \`${name}\` | ${cell(what)} |`);
+  return [head('Permissions'), '| permission | opens |', '|---|---|', ...rows, ''].join('\n');
+}
+
+const managerApi = openapi(
+  { ...operatorContract, agents: agentRoutes },
+  {
+    title: 'sbox manager',
+    version,
+    description:
+      'Subscriptions, configs, servers and deployments. Errors are problem documents (RFC 9457) with a stable code.',
+  },
+);
+const agentApi = openapi(localRoutes, {
+  title: 'sbox agent',
+  version,
+  description: 'The own API of an agent, on a socket file or on loopback.',
+});
+
+const pages: Readonly<Record<string, string>> = {
+  'errors.md': errorsPage(),
+  'sboxmgr.md': commandPage(),
+  'permissions.md': permissionsPage(),
+  'manager-settings.md': settingsPage('Settings of the manager', 'SBOXMGR', settingsSchema),
+  'agent-settings.md': settingsPage('Settings of the agent', 'SBOXAGENT', agentSettingsSchema),
+  'manager-openapi.json': json(managerApi),
+  'manager-openapi-3.0.json': json(openapi30(managerApi)),
+  'agent-openapi.json': json(agentApi),
+  'manager-asyncapi.json': json(
+    asyncapi({
+      title: 'sbox manager',
+      version,
+      description: 'Frames of the socket that agents keep open, and the events of a manager.',
+    }),
+  ),
+};
+
+const directory = path.join(root, 'docs/reference');
+mkdirSync(directory, { recursive: true });
+const stale = Object.entries(pages).filter(([name, text]) => {
+  try {
+    return readFileSync(path.join(directory, name), 'utf8') !== text;
+  } catch {
+    return true;
+  }
+});
+if (!isCheck) for (const [name, text] of stale) writeFileSync(path.join(directory, name), text);
+for (const [name] of stale)
+  console.error(
+    isCheck ? `docs/reference/${name} is stale: node scripts/generate-docs.ts` : `wrote docs/reference/${name}`,
+  );
+process.exitCode = isCheck && stale.length > 0 ? 1 : 0;

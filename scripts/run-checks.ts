@@ -1,0 +1,121 @@
+// Runs every check, also after one has failed, and ends with what took how long, what was left out, and one line of totals.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { killProcessesUnder, processesUnder } from '../packages/testkit/src/test-directory.ts';
+import { type JestReport, type Outcome, summarize } from './test-summary.ts';
+
+interface Check {
+  name: string;
+  command: readonly string[];
+  maxMinutes: number;
+}
+
+const root = path.join(import.meta.dirname, '..');
+const isNightly = process.argv.includes('--all');
+const unknown = process.argv.slice(2).find((argument) => argument !== '--all');
+if (unknown !== undefined) {
+  console.error(
+    `error: unknown option ${unknown}\ncause: ./scripts/test knows only --all\nfix:   ./scripts/test [--all]`,
+  );
+  process.exit(2);
+}
+
+const bin = (name: string): string => path.join(root, 'node_modules/.bin', name);
+const node = (...command: string[]): string[] => [process.execPath, ...command];
+const coverage = path.join(root, 'coverage');
+const reportFile = path.join(coverage, 'jest.json');
+const jest = 'node_modules/jest/bin/jest.js';
+// Tests keep their files and thereby their processes below it, so that what they leave behind can be found.
+const testDirectory = mkdtempSync(path.join(tmpdir(), 'sbox-tests-'));
+
+const checks: Check[] = [
+  { name: 'typecheck', command: [bin('tsc'), '-b'], maxMinutes: 5 },
+  { name: 'lint', command: [bin('oxlint'), '--type-aware', '--deny-warnings'], maxMinutes: 5 },
+  { name: 'boundaries', command: node('scripts/check-boundaries.ts'), maxMinutes: 1 },
+  { name: 'dependencies', command: node('scripts/check-dependencies.ts'), maxMinutes: 1 },
+  { name: 'format', command: [bin('prettier'), '--check', '--log-level', 'warn', '.'], maxMinutes: 5 },
+  { name: 'unused', command: [bin('knip'), '--config', '.ci/knip.json'], maxMinutes: 5 },
+  { name: 'generated docs', command: node('scripts/generate-docs.ts', '--check'), maxMinutes: 2 },
+  { name: 'build', command: node('scripts/build.ts'), maxMinutes: 5 },
+  {
+    name: 'jest',
+    command: node(
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      jest,
+      '--ci',
+      '--coverage',
+      '--coverageReporters=json-summary',
+      '--json',
+      `--outputFile=${reportFile}`,
+    ),
+    maxMinutes: isNightly ? 60 : 15,
+  },
+  { name: 'coverage', command: node('scripts/check-coverage.ts'), maxMinutes: 1 },
+  { name: 'fresh machine', command: ['scripts/test-fresh'], maxMinutes: 45 },
+];
+
+let isInterrupted = false;
+
+/** Runs one command in a process group of its own, so that the limit ends its children too. */
+async function run({ command: [program = '', ...args], maxMinutes }: Check): Promise<boolean> {
+  // jest's --json prints its whole report to stdout; the file beside it is enough.
+  const isReport = args.includes('--json');
+  const child = spawn(program, args, {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', isReport ? 'ignore' : 'inherit', 'inherit'],
+    env: { ...process.env, CI: 'true', SBOX_TEST_DIR: testDirectory, ...(isNightly ? { SBOX_TEST_ALL: '1' } : {}) },
+  });
+  const stop = (): void => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+  };
+  const interrupt = (): void => {
+    isInterrupted = true;
+    stop();
+  };
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  const limit = setTimeout(() => {
+    console.error(`stopped after ${maxMinutes} minutes`);
+    stop();
+  }, maxMinutes * 60_000);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('error', (error) => (console.error(error.message), resolve(null)));
+    child.once('exit', resolve);
+  });
+  clearTimeout(limit);
+  process.off('SIGINT', interrupt);
+  process.off('SIGTERM', interrupt);
+  return code === 0;
+}
+
+rmSync(coverage, { recursive: true, force: true });
+mkdirSync(coverage, { recursive: true });
+const leftOut: string[] = [];
+const outcomes: Outcome[] = [];
+for (const check of checks) {
+  if (isInterrupted) leftOut.push(`${check.name}: interrupted`);
+  else if (check.name === 'fresh machine' && !isNightly)
+    leftOut.push('fresh machine: ./scripts/test-fresh, or all by ./scripts/test --all');
+  else if (check.name === 'generated docs' && !existsSync(path.join(root, 'scripts/generate-docs.ts')))
+    leftOut.push('generated docs: no generator yet');
+  else {
+    console.error(`\n== ${check.name}`);
+    const startedAt = performance.now();
+    outcomes.push({ name: check.name, isOk: await run(check), seconds: (performance.now() - startedAt) / 1000 });
+  }
+}
+
+const survivors = processesUnder(testDirectory);
+for (const { pid, command } of survivors) console.error(`left running by a test: ${pid} ${command}`);
+await killProcessesUnder(testDirectory);
+outcomes.push({ name: 'nothing left running', isOk: survivors.length === 0, seconds: 0 });
+rmSync(testDirectory, { recursive: true, force: true });
+
+const report = existsSync(reportFile) ? (JSON.parse(readFileSync(reportFile, 'utf8')) as JestReport) : undefined;
+const summary = summarize(outcomes, report, leftOut);
+console.log(summary.text);
+process.exitCode = summary.failed > 0 ? 1 : 0;
