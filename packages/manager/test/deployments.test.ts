@@ -80,10 +80,14 @@ describe('a deployment', () => {
     expect((await agent.manifest())?.manifest.generation).toBe(generation);
   });
 
-  test('of a config is one at a time while it can still decide something', async () => {
+  test('takes the place of one that is still running: a fix does not wait for what it fixes', async () => {
     await using fleet = await openFleet(['a', 'b']);
-    await fleet.deploy();
-    expect(await codeOf(fleet.deploy())).toBe('deployment.running');
+    const first = await fleet.deploy();
+    const second = await fleet.deploy();
+    expect(second.state).toBe('running');
+    expect(await fleet.client.deployments.get({ params: { id: first.id } })).toMatchObject({ state: 'superseded' });
+    await fleet.agents[0]?.commit();
+    await untilDeployment(fleet, second.id, (states) => states === 'running: committed sent');
   });
 
   test('goes on where it was after a restart', async () => {

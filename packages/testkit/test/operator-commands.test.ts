@@ -103,7 +103,9 @@ test('configs: made, versioned, compared, rolled back, exported', async () => {
   expect(exported.inbounds[0]?.listen_port).toBe(1080);
 
   expect(await console.ok('config', 'list')).toMatch(/main +3 +0 +home +true/);
-  expect((await console.run('subscription', 'remove', 'home')).stderr).toMatch(/config.*uses this subscription|in use/i);
+  expect((await console.run('subscription', 'remove', 'home')).stderr).toMatch(
+    /config.*uses this subscription|in use/i,
+  );
   const nowhere = await console.run('config', 'deploy', 'main');
   expect(nowhere.code).toBe(5);
   expect(nowhere.stderr).toContain('no server has joined yet');

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { isoTime, messageOf, ProblemError, type Clock } from '@sbox/core';
+import { messageOf, ProblemError, type Clock } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { Manifest } from '@sbox/protocol';
 import type { Identity } from '../identity/identity.ts';
@@ -100,7 +100,6 @@ export function createImporter(deps: ImporterDeps): Importer {
       log.info('imported config taken', {
         file: path.basename(file),
         digest: order.manifest.units[0]?.config.digest,
-        at: isoTime(clock.now()),
       });
       return order.manifest;
     },

@@ -363,7 +363,8 @@ export const configs = {
     id: 'deployConfig',
     method: 'post',
     path: '/api/v1/configs/{id}/deploy',
-    summary: 'Move servers to a version (the newest by default): one first, the rest on its verdict',
+    summary:
+      'Move servers to a version (the newest by default): one first, the rest on its verdict. Takes the place of a deployment of this config that is still running',
     permission: 'configs:deploy',
     params: idParams,
     body: z.strictObject({
@@ -379,7 +380,6 @@ export const configs = {
       'config.version-not-found',
       'server.not-found',
       'deployment.no-servers',
-      'deployment.running',
       ...renderProblems,
     ],
     example: { params: { id: 'example' }, body: {} },

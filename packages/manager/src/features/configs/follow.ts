@@ -23,7 +23,7 @@ export function createFollow({ store, configs, deployments, log }: FollowDeps) {
     if (!config?.auto_deploy || config.version === null) return;
     if (!assigned.some(({ version }) => version !== config.version)) return;
     try {
-      await deployments.deploy(id, { author, message });
+      await deployments.deploy(id, { author, message, isPatient: true });
     } catch (error) {
       // The end of the deployment that is running leads here again.
       if (!(error instanceof ProblemError) || error.code === 'deployment.running') return;

@@ -39,6 +39,8 @@ export interface DeployRequest {
   readonly servers?: readonly string[] | undefined;
   readonly message: string;
   readonly author: string;
+  /** Waits its turn behind a deployment that can still decide something, instead of taking its place. */
+  readonly isPatient?: true;
 }
 
 export type DeploymentsService = ReturnType<typeof createDeploymentsService>;
@@ -123,10 +125,11 @@ async function begin(
   deps: DeploymentsDeps,
   { config_id, version }: ConfigVersion,
   servers: readonly Server[],
-  { id, author, message }: DeployRequest & { id: string },
+  { id, author, message, isPatient }: DeployRequest & { id: string },
 ): Promise<void> {
   const blank = { state: 'waiting', epoch: 0, generation: 0, sent_at: null } as const;
   await deps.store.transaction(async (tx) => {
+    if (isPatient) await refuseIfBusy(deps, tx, config_id);
     await supersede(deps, tx, config_id);
     await tx.deployments.insert({
       id,
@@ -166,18 +169,23 @@ async function chooseServers(store: Store, configId: string, names: readonly str
   );
 }
 
-/** A running deployment that can still decide something keeps its place; one that only waits for absent servers does not. */
-async function supersede({ presence, clock }: DeploymentsDeps, tx: Repositories, configId: string): Promise<void> {
+/** @throws ProblemError `deployment.running` while a server that is there owes its verdict */
+async function refuseIfBusy({ presence }: DeploymentsDeps, tx: Repositories, configId: string): Promise<void> {
   for (const { id, servers } of await tx.deployments.running(configId)) {
     const isBusy = servers.some(
       ({ state, server_id }) =>
         (state === 'sent' || state === 'serving') && !presence.isIsland(server_id) && presence.isOnline(server_id),
     );
-    if (isBusy) {
-      throw new ProblemError('deployment.running', `deployment ${id} is not at its end`, {
-        details: { deployment_id: id },
-      });
-    }
+    if (!isBusy) continue;
+    throw new ProblemError('deployment.running', `deployment ${id} is not at its end`, {
+      details: { deployment_id: id },
+    });
+  }
+}
+
+/** The newest decision counts: a fix must not wait for the verdict on what it fixes. */
+async function supersede({ clock }: DeploymentsDeps, tx: Repositories, configId: string): Promise<void> {
+  for (const { id } of await tx.deployments.running(configId)) {
     await tx.deployments.end(id, { state: 'superseded', reason: null, ended_at: isoTime(clock.now()) });
   }
 }
