@@ -1,4 +1,4 @@
-import { messageOf, ProblemError, problemRow, redactText, toProblem } from '@sbox/core';
+import { exitCodeOf, problemJson, problemText, tableText } from '@sbox/core';
 
 export const outputFormats = ['table', 'json', 'yaml', 'name'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
@@ -55,7 +55,7 @@ export function createOut({ format, quiet, verbose, stdout, stderr }: OutOptions
     },
     problem: (error) => {
       stderr(`${format === 'json' ? problemJson(error) : problemText(error, verbose)}\n`);
-      return error instanceof ProblemError ? problemRow(error.code).exit : 1;
+      return exitCodeOf(error);
     },
   };
 }
@@ -65,42 +65,8 @@ const nameOf = (value: unknown): string => {
   return typeof name === 'string' ? name : typeof id === 'string' ? id : '';
 };
 
-function table<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => cell(value(row))))];
-  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)));
-  return cells
-    .map(
-      (line) =>
-        `${line
-          .map((text, index) => text.padEnd(widths[index] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
-}
-
-const cell = (value: string | number | boolean | null | undefined): string =>
-  // Names come from outside; control characters would let them draw on the terminal.
-  value === null || value === undefined ? '-' : String(value).replaceAll(/\p{Cc}/gu, ' ');
-
-/** `error: what`, `cause: why`, `fix: what to do`; a bug also says so. */
-function problemText(error: unknown, verbose = false): string {
-  if (!(error instanceof ProblemError)) {
-    const stack = verbose && error instanceof Error ? `\n${error.stack ?? ''}` : '';
-    return `error: ${redactText(messageOf(error))}\ncause: this is a bug in sbox\nfix:   run it again with --verbose and report what it prints${stack}`;
-  }
-  const row = problemRow(error.code);
-  const headline = error.headline ?? (error.code === 'remote.failed' ? error.message : row.title);
-  const why = headline === error.message ? error.code : error.message;
-  return `error: ${lower(headline)}\ncause: ${why}\nfix:   ${error.fix}`;
-}
-
-const lower = (sentence: string): string =>
-  /^[A-Z][a-z]/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence;
-
-function problemJson(error: unknown): string {
-  if (!(error instanceof ProblemError))
-    return JSON.stringify({ error: { code: 'internal.error', message: redactText(messageOf(error)) } });
-  const { code, title, detail, fix, details } = toProblem(error);
-  return JSON.stringify({ error: { code, title, message: detail, fix, ...(details ? { details } : {}) } });
-}
+const table = <T>(rows: readonly T[], columns: readonly Column<T>[]): string => {
+  const heading = columns.map(({ title }) => title);
+  const cells = rows.map((row) => columns.map(({ value }) => String(value(row) ?? '-')));
+  return `${tableText(heading, cells)}\n`;
+};

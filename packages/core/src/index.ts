@@ -14,6 +14,8 @@ export * from './fake-clock.ts';
 export * from './generation.ts';
 export * from './ids.ts';
 export * from './problem.ts';
+export * from './problem-print.ts';
 export { problemTable, type ProblemCode, type ProblemRow } from './problem-table.ts';
 export * from './redact.ts';
+export * from './table-text.ts';
 export * from './token.ts';

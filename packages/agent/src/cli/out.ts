@@ -1,4 +1,4 @@
-import { messageOf, ProblemError, problemRow, redactText, toProblem } from '@sbox/core';
+import { exitCodeOf, problemJson, problemText, tableText } from '@sbox/core';
 
 export const outputFormats = ['table', 'json'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
@@ -22,51 +22,19 @@ export interface OutOptions {
   readonly stderr: (text: string) => void;
 }
 
-const printable = (cell: string): string => cell.replaceAll(/\p{Cc}/gu, ' ');
-
 export const createOut = ({ format, stdout, stderr }: OutOptions): Out => ({
   format,
   thing: (value, forPeople) => {
     const body = format === 'json' ? JSON.stringify(value) : forPeople();
     if (body !== '') stdout(`${body.replace(/\n$/, '')}\n`);
   },
-  table: (heading, rows) => {
-    const lines = [heading, ...rows.map((row) => row.map(printable))];
-    const widths = heading.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-    return lines
-      .map((line) =>
-        line
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join('  ')
-          .trimEnd(),
-      )
-      .join('\n');
-  },
+  table: tableText,
   talk: (line) => {
     stderr(`${line}\n`);
   },
   problem: (error) => {
-    stderr(`${format === 'json' ? problemJson(error) : problemText(error)}\n`);
-    return error instanceof ProblemError ? problemRow(error.code).exit : 1;
+    // The agent's commands have no --verbose: a bug there is seen once, on somebody's server.
+    stderr(`${format === 'json' ? problemJson(error) : problemText(error, true)}\n`);
+    return exitCodeOf(error);
   },
 });
-
-/** `error: what`, `cause: why`, `fix: what to do`; a bug also says so. */
-function problemText(error: unknown): string {
-  if (!(error instanceof ProblemError)) {
-    const stack = error instanceof Error ? `\n${redactText(error.stack ?? '')}` : '';
-    return `error: ${redactText(messageOf(error))}\ncause: this is a bug in sbox\nfix:   report what is printed here${stack}`;
-  }
-  const { title } = problemRow(error.code);
-  const headline = error.code === 'remote.failed' ? error.message : title;
-  const cause = headline === error.message ? error.code : redactText(error.message);
-  return `error: ${headline.charAt(0).toLowerCase()}${headline.slice(1)}\ncause: ${cause}\nfix:   ${error.fix}`;
-}
-
-function problemJson(error: unknown): string {
-  if (!(error instanceof ProblemError)) {
-    return JSON.stringify({ error: { code: 'internal.error', message: redactText(messageOf(error)) } });
-  }
-  const { code, title, detail, fix, details } = toProblem(error);
-  return JSON.stringify({ error: { code, title, message: redactText(detail), fix, ...(details ? { details } : {}) } });
-}
