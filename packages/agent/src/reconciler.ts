@@ -41,7 +41,7 @@ export interface ReconcilerDeps {
   readonly stopEnginesOnDispose?: boolean;
 }
 
-export const reconcilerDefaults: ReconcilerSettings = {
+const reconcilerDefaults: ReconcilerSettings = {
   start_ms: 5000,
   verify_ms: 10_000,
   watch_every_ms: 2000,

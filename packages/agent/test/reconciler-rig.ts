@@ -21,7 +21,7 @@ import { createDisk } from '../src/state/disk.ts';
 import { findProcessesWith } from '../src/supervisor/find-processes.ts';
 import { createProc } from '../src/supervisor/proc.ts';
 
-export const singBoxPath = path.resolve(import.meta.dirname, '../../../.tools/bin/sing-box');
+const singBoxPath = path.resolve(import.meta.dirname, '../../../.tools/bin/sing-box');
 
 export interface Origin extends AsyncDisposable {
   readonly url: string;
@@ -29,7 +29,7 @@ export interface Origin extends AsyncDisposable {
   status: number;
 }
 
-export async function startOrigin(): Promise<Origin> {
+async function startOrigin(): Promise<Origin> {
   const server = createServer((request, response) => {
     response.writeHead(request.url === '/stream' ? 200 : origin.status);
     if (request.url === '/stream') response.write('open\n');
@@ -57,7 +57,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Overlays made in this process: a child for each would only slow a test down. */
-export const overlayHere: RunOverlay = async ({ input, output, slot }) => {
+const overlayHere: RunOverlay = async ({ input, output, slot }) => {
   const { report, text } = makeOverlay(readFileSync(input, 'utf8'), slot);
   await writeAtomic(output, text);
   return report;

@@ -63,7 +63,7 @@ async function publishNothing(fleet: Fleet): Promise<number> {
   const { state } = await fleet.deploy();
   const ms = performance.now() - began;
   await engine.assertUntouched();
-  const { items } = await client.events.list({ query: { type: 'server.', limit: 5 } });
+  const { items } = await client.events.list({ query: { type: 'server.serving', limit: 5 } });
   if (created || state !== 'succeeded' || items.some(({ seq }) => seq > before))
     throw new Error(`a publish without a change was none: ${JSON.stringify({ created, state, items })}`);
   return ms;

@@ -61,7 +61,7 @@ export async function startTamperingProxy(target: string): Promise<TamperingProx
     requests.push({ method, path, headers: request.headers, body: Buffer.alloc(0) });
     const { hostname, port } = new URL(target);
     const onward = connect(Number(port), hostname, () => {
-      const headers = Object.entries({ ...request.headers, host: hostName }).map(
+      const headers = Object.entries({ ...withoutHops(request.headers), connection: 'upgrade', host: hostName }).map(
         ([name, value]) => `${name}: ${value}`,
       );
       onward.write([`${method} ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'));

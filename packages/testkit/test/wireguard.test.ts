@@ -1,7 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
-import type { AddressInfo } from 'node:net';
 import { expect, test } from '@jest/globals';
 import {
   openStreamThrough,
@@ -30,7 +29,7 @@ async function freeUdpPort(): Promise<number> {
   await new Promise<void>((resolve) => {
     socket.bind(0, '127.0.0.1', resolve);
   });
-  const { port } = socket.address() as AddressInfo;
+  const { port } = socket.address();
   await new Promise<void>((resolve) => {
     socket.close(resolve);
   });
