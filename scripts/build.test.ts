@@ -1,7 +1,13 @@
-import { beforeAll, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { build, type Metafile } from 'esbuild';
 import { programs, shared } from './build.ts';
 
+const dir = mkdtempSync(path.join(process.env['SBOX_TEST_DIR'] ?? tmpdir(), 'sbox-build-'));
 let inputs: [file: string, bytes: number][] = [];
 
 beforeAll(async () => {
@@ -43,4 +49,23 @@ test('all of undici that is loaded eagerly is its pool', () => {
       /web\/(cache|eventsource|websocket|cookies)|mock|handler\/(cache|retry|redirect)/.test(file),
     ),
   ).toEqual([]);
+});
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const run = promisify(execFile);
+type Failed = Error & { readonly code: number; readonly stderr: string };
+
+test('the bundles run: what is loaded late is found there too', async () => {
+  await build({ ...shared, ...programs.sboxmgr, outdir: path.join(dir, 'sboxmgr') });
+  await build({ ...shared, ...programs.sboxagent, outfile: path.join(dir, 'sboxagent.cjs') });
+  writeFileSync(path.join(dir, 'nodes.txt'), 'trojan://secret@192.0.2.1:443#Amsterdam');
+  const sboxmgr = async (...words: string[]) =>
+    await run(process.execPath, [path.join(dir, 'sboxmgr/main.mjs'), ...words], { cwd: dir });
+
+  expect((await sboxmgr('inspect', 'nodes.txt', '-o', 'yaml')).stdout).toMatch(/^format: links\nnodes:\n/);
+  const failed = await sboxmgr('status', '--manager', 'http://127.0.0.1:9').catch((error: unknown) => error as Failed);
+  expect(failed).toMatchObject({ code: 6, stderr: expect.stringContaining('cannot reach manager') });
+  const { stdout } = await run(process.execPath, [path.join(dir, 'sboxagent.cjs'), '--version']);
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -39,7 +39,7 @@ export async function openConnection(
   { url, token, ca }: ConnectionOptions,
   host: Pick<Host, 'clock' | 'signal'>,
 ): Promise<Connection> {
-  const { Pool } = await import('undici');
+  const { Pool } = await import('./http-pool.ts');
   const pool = new Pool(origin(url), {
     connections: 4,
     headersTimeout: 60_000,

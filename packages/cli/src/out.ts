@@ -35,7 +35,7 @@ interface OutOptions {
 export function createOut({ format, quiet, verbose, stdout, stderr }: OutOptions): Out {
   const structured = async (value: unknown): Promise<void> => {
     if (format === 'json') stdout(`${JSON.stringify(value, undefined, 2)}\n`);
-    else stdout((await import('yaml')).stringify(value, { lineWidth: 0 }));
+    else stdout((await import('./yaml-text.ts')).stringify(value, { lineWidth: 0 }));
   };
   return {
     format,

@@ -27,7 +27,7 @@ async function build(): Promise<void> {
 }
 
 /** `Environment=A=1 B=2` and `Environment="A=1 2"`, as systemd.exec(5) has them. */
-export function unitEnvironment(unit: string): Record<string, string> {
+function unitEnvironment(unit: string): Record<string, string> {
   const assignments = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) =>
     [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? ''),
   );

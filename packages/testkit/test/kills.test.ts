@@ -233,4 +233,4 @@ test(`${rounds} kills of the manager and ${rounds} of the agent: nothing is lost
   } catch (error) {
     throw new Error(`SBOX_TEST_SEED=${seed}: ${messageOf(error)}`, { cause: error });
   }
-}, 180_000);
+}, 300_000);

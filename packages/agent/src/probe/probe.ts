@@ -17,19 +17,31 @@ export interface ProbeResult {
 /** `undefined` goes out directly: does the machine reach the targets at all? */
 export type ProbeWay = Way | undefined;
 
-/** Sends a request to every target at once; good when `need` of them answer with an expected status in time. */
+/** Sends a request to every target at once; good as soon as `need` of them answer with an expected status in time. */
 export type RunProbe = (way: ProbeWay, targets: ProbeTargets, signal?: AbortSignal) => Promise<ProbeResult>;
 
 export const createProbe =
   (clock: Clock): RunProbe =>
   async (way, { urls, expect, need, timeout_ms }, signal) => {
-    const limit = AbortSignal.any([AbortSignal.timeout(timeout_ms), ...(signal === undefined ? [] : [signal])]);
+    const wanted = Math.min(need, urls.length);
+    // A target that is blocked here must not hold up what the others have proved.
+    const proved = new AbortController();
+    const limit = AbortSignal.any([
+      AbortSignal.timeout(timeout_ms),
+      proved.signal,
+      ...(signal === undefined ? [] : [signal]),
+    ]);
+    let missing = wanted;
     const answers = await Promise.all(
-      urls.map(async (url) => await ask(way, url, { clock, expect, limit, timeout_ms })),
+      urls.map(async (url) => {
+        const answer = await ask(way, url, { clock, expect, limit, timeout_ms });
+        if (answer.ok && (missing -= 1) === 0) proved.abort();
+        return answer;
+      }),
     );
     const good = answers.filter(({ ok }) => ok);
     const fastest = Math.min(...good.map(({ ms }) => ms));
-    const ok = good.length >= Math.min(need, urls.length);
+    const ok = good.length >= wanted;
     const shown = ok ? good : answers.filter((answer) => !answer.ok);
     return {
       ok,

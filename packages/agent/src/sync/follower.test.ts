@@ -11,6 +11,7 @@ const settings = { wait: 50_000, poll: 60_000, resync: 300_000, retry_base: 1000
 function follow(
   answer: (count: number, headers: Readonly<Record<string, string | undefined>>) => BytesAnswer,
   hasHints = false,
+  take: () => Manifest = () => ({}) as Manifest,
 ) {
   const clock: FakeClock = createFakeClock();
   const stop = new AbortController();
@@ -24,7 +25,7 @@ function follow(
         return await Promise.resolve(answer(asked.length, headers));
       },
     },
-    take: async () => await Promise.resolve({} as Manifest),
+    take: async () => await Promise.resolve(take()),
     onVerdict: () => {},
     reachability,
     waker,
@@ -65,9 +66,10 @@ test('an answer that was not held is no reason to ask at once again', async () =
   const run = follow(() => ({ bytes: undefined, etag: '"a"' }));
   await run.clock.untilSleeping();
   await run.clock.advance(47_999);
-  expect(run.asked).toHaveLength(1);
+  // The first is never held, so that it shows at once whether the manager is there; the second was not, though it might.
+  expect(run.asked.map(({ headers }) => 'prefer' in headers)).toEqual([false, true]);
   await run.clock.advance(60_000);
-  expect(run.asked.length).toBeGreaterThan(1);
+  expect(run.asked.length).toBeGreaterThan(2);
   await run.stop();
 });
 
@@ -103,5 +105,18 @@ test('a manager that asks for patience gets it', async () => {
   expect(run.asked).toHaveLength(1);
   await run.clock.advance(1000);
   expect(run.asked).toHaveLength(2);
+  await run.stop();
+});
+
+test('what was refused is asked for again soon, hints or not: it may have been spoiled on the way', async () => {
+  const answer = { bytes: new Uint8Array([1]), etag: '"a"' };
+  const run = follow(
+    () => answer,
+    true,
+    () => fail('manifest.signature-invalid'),
+  );
+  await run.clock.untilSleeping();
+  await run.clock.advance(72_000);
+  expect(run.asked.length).toBeGreaterThan(1);
   await run.stop();
 });

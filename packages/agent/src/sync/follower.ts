@@ -83,10 +83,12 @@ async function askOnce(deps: FollowerDeps, memory: Memory, signal: AbortSignal):
   const waitMs = settings.wait - random() * Math.min(waitJitterMs, settings.wait * 0.3);
   const waitS = Math.floor(waitMs / 1000);
   const startedMs = clock.monotonic();
-  const wasHeld = (): boolean => clock.monotonic() - startedMs >= waitS * 500;
+  // The first question after silence is not held: whether the manager is there must show at once.
+  const holds = !deps.hasHints() && deps.reachability.isReachable;
+  const wasHeld = (): boolean => !holds || clock.monotonic() - startedMs >= waitS * 500;
   try {
     const headers = {
-      ...(deps.hasHints() ? {} : { prefer: `wait=${waitS}` }),
+      ...(holds ? { prefer: `wait=${waitS}` } : {}),
       ...(memory.known === undefined ? {} : { 'if-none-match': memory.known }),
     };
     const answer = await deps.client.desired({ headers }, signal);
@@ -124,8 +126,10 @@ function pauseAfterAnswer(deps: FollowerDeps, memory: Memory, hadNewsOrWait: boo
   memory.backoff.reset();
   memory.idle.reset();
   deps.reachability.answered();
+  // What was refused may have been spoiled on the way: hints or not, it is asked for again soon.
+  if (memory.hasRefused) return spread(deps, deps.settings.poll);
   if (deps.hasHints()) return spread(deps, deps.settings.resync);
-  return hadNewsOrWait && !memory.hasRefused ? 0 : spread(deps, deps.settings.poll);
+  return hadNewsOrWait ? 0 : spread(deps, deps.settings.poll);
 }
 
 function pauseAfterFailure(deps: FollowerDeps, memory: Memory, error: unknown, wasHeld: boolean): number {

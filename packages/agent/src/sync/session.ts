@@ -74,6 +74,7 @@ export function startManagerSession(deps: SessionDeps): ManagerSession {
     onHint,
     onState: (isOpen) => {
       reachability.use(isOpen ? 'websocket' : 'long-poll');
+      if (isOpen) reachability.answered();
       waker.wake();
     },
   });

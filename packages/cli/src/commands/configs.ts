@@ -26,7 +26,8 @@ export const list = withClient(async (client, { out }) => {
 async function settingsOf(call: Call): Promise<Settings> {
   const file = text(call, 'settings');
   const base =
-    (file === undefined ? {} : ((await import('yaml')).parse(await readText(file)) as Settings | null)) ?? {};
+    (file === undefined ? {} : ((await import('../yaml-text.ts')).parse(await readText(file)) as Settings | null)) ??
+    {};
   const port = text(call, 'port');
   const listen = text(call, 'listen');
   const urltestUrl = text(call, 'urltestUrl');
