@@ -1,12 +1,15 @@
-import { expect, test, describe } from '@jest/globals';
+import { expect, jest, test, describe } from '@jest/globals';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { systemClock } from '@sbox/core';
 import { createKeyPair } from '@sbox/daemon/keys';
+import { silentLogger } from '@sbox/daemon/log';
 import { createClient, localRoutes } from '@sbox/protocol';
+import { startAgent } from './agent.ts';
 import { socketTransport } from './cli/local-client.ts';
 import { eventually, openBench } from '../test/agent-bench.ts';
 import { createTestCertificates } from '../test/certificates.ts';
+import { createFakeReconciler } from '../test/fake-reconciler.ts';
 import { startManagerDouble } from '../test/manager-double.ts';
 import { configText, testManifest } from '../test/manifests.ts';
 
@@ -335,6 +338,47 @@ describe('the local API', () => {
       ).end();
     });
     expect(foreign).toBe(421);
+  });
+
+  test('over TCP a stranger is turned away before anything of a body is kept', async () => {
+    await using bench = await openBench();
+    const api = { enabled: true, port: 0, security: { auth_token: 'a-token-of-some-length' } };
+    await using agent = await bench.start(bench.settings({ api }));
+    const { request } = await import('node:http');
+    const answered = Promise.withResolvers<number>();
+    const asked = request(`http://${agent.apiAddress}/api/v1/import`, {
+      method: 'POST',
+      headers: { 'content-length': 50_000_000 },
+      signal: AbortSignal.timeout(3000),
+    });
+    asked.on('error', answered.reject).on('response', (answer) => answered.resolve(answer.statusCode ?? 0));
+    asked.flushHeaders();
+    expect(await answered.promise).toBe(401);
+    asked.destroy();
+  });
+
+  test('a port that somebody else has costs the API, not what was running', async () => {
+    await using bench = await openBench();
+    await using first = await bench.start(
+      bench.settings({ api: { enabled: true, port: 0, security: { auth_token: 'a-token-of-some-length' } } }),
+    );
+    const port = Number(first.apiAddress?.split(':')[1]);
+    const fake = createFakeReconciler(clock);
+    const boot = jest.spyOn(fake, 'boot');
+    const other = path.join(bench.directory, 'other');
+    const api = { enabled: true, port, security: { auth_token: 'a-token-of-some-length' } };
+    const starting = startAgent(bench.settings({ api, state_dir: other }), {
+      log: silentLogger,
+      pid: process.pid,
+      uid: 0,
+      environment: {},
+      programFile: '/nowhere/main.ts',
+      nodeFile: process.execPath,
+      kill: () => {},
+      createReconciler: async () => await Promise.resolve(fake),
+    });
+    await expect(starting).rejects.toMatchObject({ code: 'port.in-use' });
+    expect(boot).toHaveBeenCalled();
   });
 
   test.each([

@@ -89,6 +89,8 @@ export async function startAgent(settings: AgentSettings, overrides: AgentOverri
     importRefusal: () => imports.refusal,
   });
   started.use(recordEvents(reconciler, events));
+  // First of all what was running runs: neither a taken port nor a missing network may stand in the way.
+  await reconciler.boot();
   const importer = buildImporter(base, reconciler, link);
   const api = started.use(
     await startLocalApi({
@@ -102,7 +104,6 @@ export async function startAgent(settings: AgentSettings, overrides: AgentOverri
       importBundle: importer.takeBundle,
     }),
   );
-  await reconciler.boot();
   await engines.look();
   started.use(engines.keepLooking());
   await link.start();

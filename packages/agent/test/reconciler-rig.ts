@@ -21,7 +21,7 @@ import { createDisk } from '../src/state/disk.ts';
 import { findProcessesWith } from '../src/supervisor/find-processes.ts';
 import { createProc } from '../src/supervisor/proc.ts';
 
-const singBoxPath = path.resolve(import.meta.dirname, '../../../.tools/bin/sing-box');
+export const singBoxPath = path.resolve(import.meta.dirname, '../../../.tools/bin/sing-box');
 
 export interface Origin extends AsyncDisposable {
   readonly url: string;

@@ -1,6 +1,9 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { appendFileSync, chmodSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, jest, test } from '@jest/globals';
+import { createEngineFinder } from '../src/engines/find-engine.ts';
+import { parseJournal, printLine } from '../src/state/journal.ts';
 import { restartDefaults } from '../src/supervisor/restart-policy.ts';
 import {
   directConfig,
@@ -9,6 +12,7 @@ import {
   openRig,
   openStream,
   requestThrough,
+  singBoxPath,
   startUpstream,
   until,
   untilTrue,
@@ -252,4 +256,98 @@ test('an engine of ours that no record knows is ended before another is started'
   await next.boot();
   expect(rig.engines()).toHaveLength(1);
   expect(rig.engines()).not.toContain(pid);
+});
+
+test('an engine that is ready later than hoped for is taken for what it is then', async () => {
+  await using rig = await openRig();
+  const slow = path.join(rig.directory, 'slow');
+  const program = path.join(rig.directory, 'engine');
+  writeFileSync(program, `#!/bin/sh\n[ -e ${slow} ] && [ "$1" = run ] && sleep 0.6\nexec ${singBoxPath} "$@"\n`);
+  chmodSync(program, 0o755);
+  const engines = createEngineFinder({ candidates: [program], spawn });
+  const first = await rig.open({ engines });
+  await first.boot();
+  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
+  await until(first, isCommitted(1));
+  await first[Symbol.asyncDispose]();
+  for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
+  await untilTrue(() => rig.engines().length === 0);
+  writeFileSync(slow, '');
+
+  const second = await rig.open({ engines, settings: { start_ms: 200, care_every_ms: 300 } });
+  await second.boot();
+  const { units } = second.state;
+  expect(units).toMatchObject([{ state: 'failed' }]);
+  const state = await until(second, (found) => found.units[0]?.state === 'running');
+  expect(state).toMatchObject({ phase: 'committed', units: [{ pid: units[0]?.pid, restarts: 0, message: '' }] });
+});
+
+test('before anything was committed, what serves is not ended for a newer version that never took over', async () => {
+  await using rig = await openRig();
+  const first = await rig.open();
+  await first.boot();
+  first.offer(rig.order({ generation: 1, config: directConfig(rig.port), unit: { watch_ms: 60_000 } }));
+  const { units } = await until(first, ({ phase }) => phase === 'serving');
+  await first[Symbol.asyncDispose]();
+  // As the agent leaves it when it is killed after SWITCHED and before the signal.
+  const slots = path.join(rig.directory, 'slots', 'edge');
+  const journalFile = path.join(rig.directory, 'journal.ndjson');
+  const { records } = parseJournal(readFileSync(journalFile, 'utf8'));
+  const name = readdirSync(slots).find((entry) => entry.startsWith('1.1-')) ?? '';
+  cpSync(path.join(slots, name), path.join(slots, '1.2-1'), { recursive: true });
+  const slot = readFileSync(path.join(slots, name, 'slot.json'), 'utf8');
+  const other = slot.replace(/"secret":"[0-9a-f]+"/, '"secret":"00"').replace(`"name":"${name}"`, '"name":"1.2-1"');
+  writeFileSync(path.join(slots, '1.2-1', 'slot.json'), other);
+  const served = records.findLast(({ step }) => step === 'SERVING');
+  if (served === undefined) throw new Error('it does not serve');
+  const next = served.units.map((unit) => ({ ...unit, slot: '1.2-1' }));
+  appendFileSync(journalFile, printLine({ ...served, step: 'SWITCHED', generation: 2, units: next }));
+
+  const second = await rig.open({ settings: { start_ms: 500 } });
+  await second.boot();
+  expect(second.state).toMatchObject({ phase: 'serving', running: { generation: 1 } });
+  expect(rig.engines()).toEqual([units[0]?.pid]);
+  expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
+});
+
+test.each(['slot.json', 'accepted.json', 'journal.ndjson'])(
+  'with a damaged %s a reboot still ends in a proxy',
+  async (name) => {
+    await using rig = await openRig();
+    const first = await rig.open();
+    await first.boot();
+    first.offer(rig.order({ generation: 7, config: directConfig(rig.port) }));
+    await until(first, isCommitted(7));
+    await first[Symbol.asyncDispose]();
+    for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
+    await untilTrue(() => rig.engines().length === 0);
+    const directory = name === 'slot.json' ? path.join(rig.directory, 'slots', 'edge', 'current') : rig.directory;
+    writeFileSync(path.join(directory, name), 'torn');
+
+    const second = await rig.open();
+    await second.boot();
+    await until(second, ({ units }) => units[0]?.state === 'running');
+    expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
+    second.offer(rig.order({ generation: 6, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
+    await until(second, isRefused('manifest.stale'));
+    expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
+  },
+);
+
+test('a running engine is adopted also when the journal is lost', async () => {
+  await using rig = await openRig();
+  const first = await rig.open();
+  await first.boot();
+  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
+  const { units } = await until(first, isCommitted(1));
+  await first[Symbol.asyncDispose]();
+  rmSync(path.join(rig.directory, 'journal.ndjson'));
+  const second = await rig.open();
+  await second.boot();
+  expect(second.state).toMatchObject({
+    phase: 'committed',
+    committed: { generation: 1 },
+    units: [{ state: 'running' }],
+  });
+  expect(rig.engines()).toEqual([units[0]?.pid]);
 });

@@ -1,4 +1,4 @@
-import type { Clock } from '@sbox/core';
+import { ProblemError, type Clock } from '@sbox/core';
 import type { Out } from './out.ts';
 
 /** What the command line may touch of this machine; tests hand in their own. */
@@ -61,3 +61,18 @@ export const texts = ({ options }: Call, name: string): readonly string[] => {
 
 /** The first argument and its like; the program has checked that they are there. */
 export const arg = ({ args }: Call, index: number): string => args[index] ?? '';
+
+/** A whole number as it was typed for `what`. @throws ProblemError `command.usage` */
+export function wholeNumber(what: string, typed: string, { min = 1, max = Number.MAX_SAFE_INTEGER } = {}): number {
+  const value = Number(typed);
+  if (!/^\d+$/.test(typed) || value < min || value > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} on` : `from ${min} to ${max}`;
+    throw new ProblemError('command.usage', `${what} is "${typed}", not a whole number ${range}`, {
+      fix: 'See the same command with --help.',
+    });
+  }
+  return value;
+}
+
+/** Says that a request ended because the program was told to stop. */
+export const stoppedDetail = 'stopped by a signal';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, printDuration, ProblemError } from '@sbox/core';
 import { createClient, operatorContract, type Client, type OperatorContract, type Transport } from '@sbox/protocol';
-import { text, type Call, type Host } from './command.ts';
+import { stoppedDetail, text, type Call, type Host } from './command.ts';
 
 export type OperatorClient = Client<OperatorContract>;
 
@@ -70,7 +70,7 @@ export async function openConnection(
       try {
         return await send(request);
       } catch (error) {
-        if (host.signal.aborted) throw new ProblemError('command.failed', 'stopped by a signal', { cause: error });
+        if (host.signal.aborted) throw new ProblemError('command.failed', stoppedDetail, { cause: error });
         // Only a connection that never was may be tried again for a request that changes something.
         if (attempt === tries || !isRefused(error))
           throw unreachable(url, error, attempt, host.clock.monotonic() - startedMs);
@@ -97,13 +97,23 @@ const codeOf = (error: unknown): string => (error as { code?: unknown }).code?.t
 const isRefused = (error: unknown): boolean =>
   ['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(codeOf(error));
 
+const startFix =
+  'sboxmgr serve   ·   another manager: --manager URL   ·   local commands still work: sboxmgr generate --help';
+/** What to do about errors that are no sign of a manager being away. */
+const fixes: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'its certificate is of its own CA: --ca-file DATA/certificates/ca.crt or SBOXMGR_CA_FILE, with DATA of the manager',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks plain HTTP there: --manager http://…',
+  UND_ERR_SOCKET: `it hung up; off loopback it speaks TLS: --manager https://…   ·   ${startFix}`,
+};
+
 function unreachable(url: string, error: unknown, attempts: number, elapsedMs: number): ProblemError {
   return new ProblemError(
     'manager.unreachable',
     `${attempts} ${attempts === 1 ? 'try' : 'tries'} in ${printDuration(elapsedMs)}`,
     {
       cause: error,
-      fix: 'sboxmgr serve   ·   another manager: --manager URL   ·   local commands still work: sboxmgr generate --help',
+      fix: fixes[codeOf(error)] ?? startFix,
       headline: `cannot reach manager at ${url} (${codeOf(error)})`,
     },
   );

@@ -1,6 +1,6 @@
 import { ProblemError } from '@sbox/core';
 import { Command, CommanderError, Option } from 'commander';
-import type { Call, CommandRow, Host, OptionRow, OptionValue } from './command.ts';
+import { stoppedDetail, type Call, type CommandRow, type Host, type OptionRow, type OptionValue } from './command.ts';
 import { createOut, outputFormats, type OutputFormat } from './out.ts';
 import { version } from './version.ts';
 
@@ -32,8 +32,11 @@ export async function runProgram(rows: readonly CommandRow[], argv: readonly str
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [command]', 'show help of a command')
     .showSuggestionAfterError(true)
+    // Else `config deploy main --version 3` would print the version of the program.
+    .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: host.stdout, writeErr: () => {} });
+    // Commander prints help to the error stream; its complaints become problems below.
+    .configureOutput({ writeOut: host.stdout, writeErr: host.stderr, outputError: () => {} });
   for (const row of rows)
     addCommand(program, row, async (call) => {
       exitCode = await run(row, call, host);
@@ -43,7 +46,7 @@ export async function runProgram(rows: readonly CommandRow[], argv: readonly str
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return usageError(error, argv, host);
+    return usageError(error, commandOf(program, argv), argv, host);
   }
 }
 
@@ -106,16 +109,40 @@ async function run(row: CommandRow, call: Bare, host: Host): Promise<number> {
     stderr: host.stderr,
   });
   try {
-    if (!known) throw new ProblemError('command.usage', `${String(format)} is not one of ${outputFormats.join(', ')}`);
+    if (!known)
+      throw new ProblemError('command.usage', `${String(format)} is not one of ${outputFormats.join(', ')}`, {
+        fix: '-o json',
+      });
     const handler = await row.load();
     return (await handler({ ...call, host, out })) ?? 0;
   } catch (error) {
+    if (host.signal.aborted && isStop(error)) {
+      out.talk('stopped');
+      return 130;
+    }
     return out.problem(error);
   }
 }
 
+/** What a command ends with when it was told to stop; anything else that breaks then is still said. */
+const isStop = (error: unknown): boolean =>
+  error instanceof ProblemError
+    ? error.code === 'command.failed' && error.message === stoppedDetail
+    : error instanceof Error && error.name === 'AbortError';
+
+/** The words of `argv` that name a command: `config deploy`; its help is what to read. */
+function commandOf(program: Command, argv: readonly string[]): string {
+  const words: string[] = [];
+  for (let command: Command | undefined = program; command;) {
+    const word = argv[words.length];
+    command = command.commands.find((child) => child.name() === word);
+    if (command) words.push(command.name());
+  }
+  return words.join(' ');
+}
+
 /** Help and version are no errors; everything else is a wrong command, said with its fix. */
-function usageError(error: CommanderError, argv: readonly string[], host: Host): number {
+function usageError(error: CommanderError, command: string, argv: readonly string[], host: Host): number {
   if (error.exitCode === 0) return 0;
   if (error.code === 'commander.help') return 2;
   const out = createOut({
@@ -126,9 +153,7 @@ function usageError(error: CommanderError, argv: readonly string[], host: Host):
     stderr: host.stderr,
   });
   const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-  // An unknown command has no help of its own.
-  const known = error.code === 'commander.unknownCommand' ? undefined : argv.find((word) => /^[a-z]/.test(word));
   return out.problem(
-    new ProblemError('command.usage', message, { fix: `sboxmgr ${known === undefined ? '--help' : `help ${known}`}` }),
+    new ProblemError('command.usage', message, { fix: ['sboxmgr', command, '--help'].filter(Boolean).join(' ') }),
   );
 }

@@ -89,3 +89,12 @@ describe('values', () => {
     );
   });
 });
+
+test('keys of engines that open something elsewhere are hidden too', () => {
+  const shown = redact({
+    endpoints: [{ type: 'tailscale', auth_key: 'tskey-auth' }],
+    acme: { external_account: { mac_key: 'm' }, dns01_challenge: { api_token: 'a', access_key_secret: 's' } },
+    tls: { client_key: ['-----BEGIN PRIVATE KEY-----'] },
+  });
+  expect(JSON.stringify(shown)).not.toMatch(/tskey|"m"|"a"|"s"|BEGIN/);
+});

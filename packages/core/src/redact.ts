@@ -23,9 +23,11 @@ const secretKeys = new Set([
   'seed',
   'api_key',
   'access_token',
-  'auth_token',
-  'set_cookie',
-  'proxy_authorization',
+  'auth_key',
+  'mac_key',
+  'api_token',
+  'access_key_secret',
+  'client_key',
 ]);
 
 export const redactedMark = '***';

@@ -6,6 +6,8 @@ import { usesTls, type ManagerSettings } from './settings.ts';
 export interface Door {
   readonly url: string;
   readonly serves: readonly string[];
+  /** Undefined for a Unix socket. */
+  readonly port: number | undefined;
 }
 
 /** Opens every listener of the settings; the stack closes them. @throws ProblemError `port.in-use` */
@@ -25,7 +27,7 @@ export async function openDoors(
       ...(serves.includes('agents') ? { upgrade: apps.stream.upgrade } : {}),
     });
     stack.use(opened);
-    doors.push({ url: opened.url, serves });
+    doors.push({ url: opened.url, serves, port: opened.port });
   }
   return doors;
 }

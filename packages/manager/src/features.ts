@@ -52,6 +52,8 @@ export interface Features {
   readonly servers: ServersService;
   readonly joinTokens: JoinTokensService;
   readonly statuses: Statuses;
+  /** Makes up for what should have followed from changes when the manager died. */
+  readonly followLeft: () => Promise<void>;
   /** Writes orders of an old epoch anew; before anybody is answered. */
   readonly raiseEpoch: () => Promise<void>;
 }
@@ -123,6 +125,9 @@ export function createFeatures(deps: FeaturesDeps): Features {
     servers,
     joinTokens,
     statuses,
-    raiseEpoch: async () => await raiseEpoch(store, manifests),
+    followLeft: async () => {
+      for (const id of await follow.left()) changed(id);
+    },
+    raiseEpoch: async () => await raiseEpoch(store, manifests, log),
   };
 }

@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Clock } from '@sbox/core';
+import { ProblemError, type Clock } from '@sbox/core';
 import { openKeyPair, sha256, type KeyPair } from '@sbox/daemon/keys';
 import { openCertificates } from './certificates/certificates.ts';
 import type { MetaRepository } from './database/meta-repository.ts';
@@ -33,8 +33,12 @@ export async function openIdentity(
   const hosts = listen.map(({ address }) => address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
   const subjects = [...names, ...hosts.filter((host) => !host.includes('/'))];
   const own = await openCertificates({ directory: certificates, names: subjects, clock });
+  if ((cert_file === undefined) !== (key_file === undefined))
+    throw new ProblemError('settings.invalid', 'tls.cert_file and tls.key_file are only good together');
   const isOwnCa = cert_file === undefined || key_file === undefined;
-  const tls = isOwnCa ? own.tls : { cert: await readFile(cert_file, 'utf8'), key: await readFile(key_file, 'utf8') };
+  const tls = isOwnCa
+    ? own.tls
+    : { cert: await readPem('tls.cert_file', cert_file), key: await readPem('tls.key_file', key_file) };
   const ca = isOwnCa ? { pem: own.caPem, sha256: own.caSha256 } : null;
   return {
     onlineKey,
@@ -43,4 +47,13 @@ export async function openIdentity(
     pin: sha256(rootKey.publicKey),
     caFile: path.join(certificates, 'ca.crt'),
   };
+}
+
+async function readPem(key: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ProblemError('settings.invalid', `${key}: ${file} cannot be read: ${code}`, { cause: error });
+  }
 }

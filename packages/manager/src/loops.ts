@@ -30,6 +30,7 @@ const cleanedAtOnce = 200;
 export function startLoops(deps: LoopsDeps): void {
   const { settings, store, clock, background, features, presence, idempotency, stream, metrics } = deps;
   const { refresher, statuses, deployments } = features;
+  background.run('follow what was left', async () => await features.followLeft());
   const fetchDue = createSchedule({ store, refresher, clock, background });
   background.repeat('scheduled fetches', secondMs, fetchDue);
   background.repeat('store statuses', secondMs, async () => await statuses.flush());

@@ -113,6 +113,7 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
   // Released before the doors: a socket that is open keeps its door from closing.
   starting.use(stream);
   const listeners = await openDoors(settings, identity.tls, apps, opened);
+  for (const { port } of listeners) if (port !== undefined) ground.ownPorts.add(port);
   startLoops({ ...ground, settings, clock, background, features, idempotency, stream });
   // Released first: nobody is kept waiting.
   starting.defer(() => stopping.abort(new ProblemError('internal.unavailable', 'the manager is stopping')));
@@ -158,13 +159,16 @@ async function openGround(settings: ManagerSettings, world: World, stack: AsyncD
   const store = createStore({ db, clock, newId, published });
   const { allow, timeout, max_bytes, max_redirects } = settings.fetch;
   const limits = { allow, timeoutMs: msOf(timeout), maxBytes: max_bytes, maxRedirects: max_redirects };
-  const fetcher = stack.use(createFetcher({ ...limits, clock, random, version }));
+  // Filled as the listeners open: only then are their ports known.
+  const ownPorts = new Set<number>();
+  const fetcher = stack.use(createFetcher({ ...limits, clock, random, version, ownPorts }));
   return {
     directory,
     db,
     store,
     metrics,
     fetcher,
+    ownPorts,
     newId,
     epoch: await raiseEpoch(store, settings.epoch),
     identity: await openIdentity(settings, directory, store.meta, clock),

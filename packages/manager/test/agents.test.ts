@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { systemClock } from '@sbox/core';
 import { createKeyPair } from '@sbox/daemon/keys';
@@ -218,6 +219,23 @@ describe('the socket', () => {
     });
     stranger?.closed.catch(() => {});
     expect(await refused).toBe(401);
+  });
+
+  test('is cut when it is refused, also when the caller keeps its half open', async () => {
+    await using fleet = await openDeployed();
+    const { port } = new URL(fleet.manager.manager.url);
+    const caller = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+    caller.on('error', () => {});
+    caller.write('GET /nothing HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
+    let answer = '';
+    caller.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    await once(caller, 'end');
+    expect(answer).toMatch(/^HTTP\/1\.1 404 /);
+    // Its other half is gone too: what is written now is answered by a reset.
+    const failed = once(caller, 'error');
+    caller.write('more');
+    caller.write('more');
+    expect(((await failed)[0] as { code?: string }).code).toMatch(/ECONNRESET|EPIPE/);
   });
 
   test('is told when the manager stops', async () => {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import type { RunProgram } from '../src/features/configs/engine-check.ts';
 import { codeOf, joinAgent, openManager, type TestManager } from './open-manager.ts';
 
 const link = (name: string, host = 1, password = 'example-password') =>
@@ -8,8 +9,8 @@ const engine = { engine: { path: path.join(import.meta.dirname, '../../../.tools
 const params = { id: 'home' };
 const anyRevision = { 'if-match': '*' };
 
-async function openHome(settings: Parameters<typeof openManager>[0] = {}): Promise<TestManager> {
-  const manager = await openManager(settings);
+async function openHome(...how: Parameters<typeof openManager>): Promise<TestManager> {
+  const manager = await openManager(...how);
   const text = [link('One', 1), link('Two', 2)].join('\n');
   await manager.client.subscriptions.add({ body: { name: 'demo', source: { type: 'inline', text } } });
   await manager.client.configs.create({ body: { name: 'home', subscriptions: ['demo'] } });
@@ -64,6 +65,32 @@ describe('generating', () => {
     ]);
   });
 
+  test('makes up for a change that nothing followed because the manager died', async () => {
+    let isDying = false;
+    const died = Promise.withResolvers<void>();
+    const run: RunProgram = async (_file, [command]) => {
+      if (command === 'version') return { code: 0, stdout: 'sing-box version 1.14.4\n', stderr: '' };
+      if (isDying) {
+        died.resolve();
+        throw new Error('killed');
+      }
+      return await Promise.resolve({ code: 0, stdout: '', stderr: '' });
+    };
+    await using manager = await openHome({ engine: { path: 'sing-box' } }, { run });
+    isDying = true;
+    await setText(manager, link('One', 1), link('Three', 3));
+    await died.promise;
+    isDying = false;
+    expect(await manager.client.configs.get({ params })).toMatchObject({ version: 1 });
+    await manager.restart();
+    await untilVersion(manager, 2);
+    // Once followed, it is not followed again: what people brought back stays.
+    await manager.client.configs.rollback({ params, body: { version: 1 } });
+    await manager.restart();
+    await manager.client.configs.validate({ params });
+    expect(await manager.client.configs.get({ params })).toMatchObject({ version: 3 });
+  });
+
   test('names a changed secret and does not show it', async () => {
     await using manager = await openHome();
     await setText(manager, link('One', 1), link('Two', 2, 'other-password'));
@@ -109,6 +136,24 @@ describe('rolling back', () => {
     expect((await client.configs.export({ params })).etag).toBe(`"${first.renditions[0]?.digest}"`);
     expect(await codeOf(client.configs.rollback({ params, body: { version: 9 } }))).toBe('config.version-not-found');
   });
+});
+
+test('what a version was made from is never made up: without a snapshot it cannot be brought back', async () => {
+  await using manager = await openHome();
+  const { client } = manager;
+  const source = { type: 'inline' as const, text: link('Extra', 9) };
+  await client.subscriptions.add({ body: { name: 'extra', source } });
+  const recipe = async (...subscriptions: string[]) => {
+    await client.configs.update({ params, headers: anyRevision, body: { subscriptions } });
+    return (await client.configs.generate({ params, body: {} })).version.version;
+  };
+  expect(await recipe('demo', 'extra')).toBe(2);
+  expect(await recipe('demo')).toBe(3);
+  await client.subscriptions.remove({ params: { id: 'extra' }, headers: anyRevision });
+  expect(await codeOf(client.configs.rollback({ params, body: { version: 2 } }))).toBe(
+    'subscription.version-not-found',
+  );
+  expect(await client.configs.rollback({ params, body: { version: 1 } })).toMatchObject({ version: 4, nodes: 2 });
 });
 
 describe('checking', () => {

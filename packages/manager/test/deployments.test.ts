@@ -1,10 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { codeOf, joinAgent, openManager, type TestAgent, type TestManager } from './open-manager.ts';
+import { systemClock } from '@sbox/core';
+import { signRequest } from '@sbox/daemon/signature';
+import { agentRoutes, createClient, exampleStatus } from '@sbox/protocol';
+import type { ManagerOverrides } from '../src/manager.ts';
+import { codeOf, createTransport, joinAgent, openManager, type TestAgent, type TestManager } from './open-manager.ts';
 
 const link = (name: string, host = 1) => `trojan://example-password@192.0.2.${host}:443#${name}`;
 
-async function openFleet(names: readonly string[]) {
-  const manager = await openManager();
+async function openFleet(names: readonly string[], overrides: ManagerOverrides = {}) {
+  const manager = await openManager({}, overrides);
   const { client } = manager;
   await client.subscriptions.add({ body: { name: 'demo', source: { type: 'inline', text: link('One') } } });
   await client.configs.create({ body: { name: 'home', subscriptions: ['demo'] } });
@@ -101,6 +105,27 @@ describe('a deployment', () => {
     await untilDeployment(fleet, id, (states) => states === 'succeeded: committed committed');
   });
 
+  test('holds nobody to a verdict that the manager was not there to hear', async () => {
+    let aheadMs = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+    await using fleet = await openFleet(['a', 'b'], { clock });
+    const { id } = await fleet.deploy();
+    aheadMs = 3_600_000;
+    await fleet.manager.restart();
+    const [agent] = fleet.agents as [TestAgent];
+    const { id: serverId, key } = agent;
+    const late = createClient(agentRoutes, async (request) => {
+      const { method, path, body = new Uint8Array() } = request;
+      return await createTransport(fleet.manager.manager.url, async () => {
+        return await signRequest({ method, path, headers: {}, body }, serverId, key, clock);
+      })(request);
+    });
+    const committed = { epoch: 1, generation: 1 };
+    const running = { ...committed, source: 'manager' as const, digest: null };
+    await late.status({ body: { ...exampleStatus, running, committed, phase: 'committed' } });
+    await untilDeployment(fleet, id, (states) => states === 'running: committed sent');
+  });
+
   test('waits for nobody who was given another config or was removed', async () => {
     await using fleet = await openFleet(['a', 'b', 'c']);
     const { client } = fleet;
@@ -125,6 +150,25 @@ describe('a deployment', () => {
     expect((await agent.manifest())?.manifest).toMatchObject({ epoch: 3, generation: 2, rollback_of: null });
     await fleet.manager.restart();
     expect((await agent.manifest())?.manifest).toMatchObject({ epoch: 3, generation: 2 });
+  });
+
+  test('keeps nobody else from a higher epoch when one engine can no longer be rendered for', async () => {
+    await using fleet = await openFleet(['a', 'b']);
+    const { id } = await fleet.deploy();
+    const [first, second] = fleet.agents as [TestAgent, TestAgent];
+    await first.commit();
+    await untilDeployment(fleet, id, (states) => states === 'running: committed sent');
+    await first.say({ engines: [{ kind: 'sing-box', version: '1.8.0', tags: [] }] });
+    await fleet.manager.restart({ epoch: 3 });
+    expect((await first.manifest())?.manifest).toMatchObject({ epoch: 1, generation: 1 });
+    expect((await second.manifest())?.manifest).toMatchObject({ epoch: 3, generation: 2 });
+  });
+
+  test('refuses an engine version that is none', async () => {
+    await using fleet = await openFleet([]);
+    const engine = { kind: 'sing-box' as const, version: 'abc', tags: [] };
+    await fleet.client.servers.add({ body: { name: 'island', engine } });
+    expect(await codeOf(fleet.deploy(['island']))).toBe('engine.unsupported');
   });
 
   test('follows a changed subscription where the config says so', async () => {

@@ -101,6 +101,11 @@ describe.each(databases)('$name', ({ open }) => {
     await meta.set('x', 'b');
     expect(await meta.get('x')).toBe('b');
     expect([await meta.next('n'), await meta.next('n'), await meta.next('n')]).toEqual([1, 2, 3]);
+    await meta.set('m 1', 'a');
+    await meta.set('m 2', 'b');
+    await meta.remove('m 1', 'other');
+    await meta.remove('m 2', 'b');
+    expect(await meta.list('m ')).toEqual(new Map([['m 1', 'a']]));
   });
 
   test('subscriptions: found by id before name, listed by name, due by time', async () => {

@@ -89,6 +89,10 @@ describe('serving', () => {
     expect(await attempt({ data_dir, fetch: { allow: ['nonsense'] } })).toBe('settings.invalid');
     expect(await attempt({ data_dir, listen: plain, trusted_proxies: ['10.0.0.0/8'] })).toBe('none');
     const listen = [{ address: '127.0.0.1:0' }];
+    expect(await attempt({ data_dir, listen, tls: { cert_file: '/nowhere', key_file: '/nowhere' } })).toBe(
+      'settings.invalid',
+    );
+    expect(await attempt({ data_dir, listen, tls: { cert_file: '/nowhere' } })).toBe('settings.invalid');
     await served({ data_dir, listen }, async (ready) => {
       expect(await attempt({ data_dir, listen })).toBe('manager.running');
       const address = new URL(ready['url'] ?? '').host;

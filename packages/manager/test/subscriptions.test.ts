@@ -14,7 +14,7 @@ const links = (count: number) => Array.from({ length: count }, (_, index) => lin
 interface Provider extends AsyncDisposable {
   readonly url: string;
   readonly asked: (string | undefined)[];
-  answer: { status?: number; body: string; headers?: Record<string, string> };
+  answer: { status?: number; body: string; headers?: Record<string, string>; isSilent?: boolean };
 }
 
 /** A provider on loopback that answers what it is told to. */
@@ -23,7 +23,8 @@ async function openProvider(body: string): Promise<Provider> {
   const provider: { answer: Provider['answer'] } = { answer: { body } };
   const server = createServer((request, response) => {
     asked.push(request.headers['if-none-match']);
-    const { status = 200, body: text, headers = {} } = provider.answer;
+    const { status = 200, body: text, headers = {}, isSilent } = provider.answer;
+    if (isSilent) return;
     const etag = headers['etag'];
     const isKnown = etag !== undefined && request.headers['if-none-match'] === etag;
     response.writeHead(isKnown ? 304 : status, headers).end(isKnown ? undefined : text);
@@ -123,6 +124,28 @@ describe('fetching', () => {
     expect(await codeOf(client.subscriptions.nodes({ params: { id: 'p' } }))).toBe('subscription.version-not-found');
   });
 
+  test.each(['127.0.0.1', 'localhost', '127.1'])('of the manager itself at %s does not happen', async (host) => {
+    await using manager = await openManager({ fetch: { allow: ['127.0.0.0/8', '::1/128'], timeout: '2s' } });
+    const url = `http://${host}:${new URL(manager.manager.url).port}/healthz`;
+    const added = await manager.client.subscriptions.add({ body: { name: 'p', source: { type: 'url', url } } });
+    expect(added.last_fetch).toMatchObject({ code: 'fetch.blocked' });
+  });
+
+  test('of a source that was replaced meanwhile does not stand in for that of the new one', async () => {
+    await using provider = await openProvider(links(3));
+    await using manager = await openManager(local);
+    const { client } = manager;
+    const params = { id: 'p' };
+    await client.subscriptions.add({ body: { name: 'p', source: { type: 'url', url: provider.url } } });
+    provider.answer.isSilent = true;
+    const old = client.subscriptions.refresh({ params });
+    while (provider.asked.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    const source = { type: 'inline' as const, text: links(5) };
+    const written = await client.subscriptions.update({ params, headers: { 'if-match': '*' }, body: { source } });
+    expect(await old).toMatchObject({ outcome: 'failed', code: 'precondition.failed' });
+    expect(written).toMatchObject({ version: 2, nodes: 5, last_fetch: { outcome: 'changed' } });
+  });
+
   test('comes by itself when it is due', async () => {
     await using provider = await openProvider(links(1));
     const clock = createFakeClock(Date.now());
@@ -171,6 +194,17 @@ describe('secrets', () => {
     expect(await codeOf(reader.subscriptions.get({ params, query: { reveal: true } }))).toBe('auth.forbidden');
     expect(await codeOf(reader.configs.export({ params: { id: 'c' } }))).toBe('auth.forbidden');
   });
+
+  test.each(['a b?token=very-secret', 'a"very-secret', 'a\tvery-secret', 'a#"very-secret'])(
+    'in the address %j are not shown',
+    async (rest) => {
+      await using manager = await openManager();
+      const source = { type: 'url' as const, url: `https://user:very-secret@127.0.0.1/${rest}` };
+      const shown = await manager.client.subscriptions.add({ body: { name: 'p', source } });
+      expect(shown.source).toEqual({ type: 'url', url: 'https://127.0.0.1/***' });
+      expect(JSON.stringify(await manager.client.events.list({}))).not.toContain('very-secret');
+    },
+  );
 
   test('are not lost when what was shown is sent back', async () => {
     await using manager = await openManager();

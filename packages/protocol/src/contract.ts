@@ -1,4 +1,5 @@
-import { configs, deployments } from './operator/configs.ts';
+import { configs } from './operator/configs.ts';
+import { deployments } from './operator/deployments.ts';
 import { joinTokens, servers } from './operator/servers.ts';
 import { subscriptions } from './operator/subscriptions.ts';
 import { events, system, tokens } from './operator/system.ts';

@@ -14,7 +14,7 @@ export const createSocketGuard = (): Guard => async () => local;
 
 /** Over TCP: the token, unless the operator turned it off on loopback, and so many requests a minute. */
 export function createTcpGuard({ security }: AgentSettings['api'], clock: Clock): Guard {
-  const { rate_limit: limit, auth_enabled: isAsked, auth_token: token } = security;
+  const { rate_limit: limit } = security;
   let windowStartMs = clock.monotonic();
   let count = 0;
   const admit = (): void => {
@@ -32,13 +32,21 @@ export function createTcpGuard({ security }: AgentSettings['api'], clock: Clock)
   return async ({ permission }, { headers }) => {
     admit();
     if (permission === 'public') return anonymous;
-    if (!isAsked) return local;
-    const given = /^Bearer (.+)$/i.exec(headers['authorization'] ?? '')?.[1];
-    if (given === undefined) throw new ProblemError('auth.missing', 'the local API asks for the token');
-    if (token === undefined || !equalSecrets(given, token))
-      throw new ProblemError('auth.invalid', 'the token is another one');
+    refuseStranger(security, headers['authorization']);
     return local;
   };
+}
+
+/** @throws ProblemError `auth.missing`, `auth.invalid` */
+export function refuseStranger(
+  { auth_enabled: isAsked, auth_token: token }: AgentSettings['api']['security'],
+  authorization: string | undefined,
+): void {
+  if (!isAsked) return;
+  const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1];
+  if (given === undefined) throw new ProblemError('auth.missing', 'the local API asks for the token');
+  if (token === undefined || !equalSecrets(given, token))
+    throw new ProblemError('auth.invalid', 'the token is another one');
 }
 
 const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;

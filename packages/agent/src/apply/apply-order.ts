@@ -4,7 +4,7 @@ import type { Order } from '../order.ts';
 import type { JournalVersion } from '../state/journal.ts';
 import { isSameContent, replay } from '../state/journal-replay.ts';
 import type { LiveSlot } from '../state/slots.ts';
-import type { ApplyContext } from './context.ts';
+import type { ApplyContext, ApplyJob } from './context.ts';
 import { toRefusal, type Refusal } from './refusal.ts';
 import { restore } from './restore.ts';
 import { engineName, stageUnit } from './stage.ts';
@@ -18,19 +18,12 @@ export interface Applied {
   readonly isChanged: boolean;
 }
 
-export interface ApplyJob {
-  readonly order: Order;
-  /** What to go back to. */
-  readonly fallback: JournalVersion | undefined;
-  readonly signal: AbortSignal;
-}
-
 /**
  * Follows one order until the new version serves, or leaves everything as it was.
  * @throws Refusal whatever was wrong; the reason of the signal when it aborts
  */
 export async function applyOrder(ctx: ApplyContext, job: ApplyJob): Promise<Applied> {
-  const { order, signal } = job;
+  const { order } = job;
   const relation = await inStage('verify', async () => await Promise.resolve(relate(ctx, order)));
   const kept = await findUnchanged(ctx, order.manifest.units);
   const removed = ctx.units().flatMap(({ name, slot }) => (slot === undefined || isWanted(order, name) ? [] : [name]));
@@ -45,7 +38,7 @@ export async function applyOrder(ctx: ApplyContext, job: ApplyJob): Promise<Appl
   await inStage('verify', async () => await record(ctx, 'INTENT', versionOfOrder(order)));
   const staged: LiveSlot[] = [];
   for (const unit of order.manifest.units) {
-    staged.push(kept.get(unit.name) ?? (await stageUnit(ctx, order, unit, signal)));
+    staged.push(kept.get(unit.name) ?? (await stageUnit(ctx, job, unit)));
   }
   const version = versionOfSlots(order, staged);
   const changed = staged.filter(({ unit }) => !kept.has(unit.name));

@@ -66,10 +66,24 @@ test('what was refused for good comes back only with another engine', () => {
   expect(backlog.offer(order(1))).toBe(true);
 });
 
-test('cleared, nothing waits', () => {
+test('an older generation does not push a newer one aside, a file of this machine does', () => {
   const backlog = new Backlog();
-  backlog.offer(order(1));
-  backlog.retryLater(retry(order(2), 'disk.full'));
-  backlog.clear();
+  const newer = order(3);
+  backlog.offer(newer);
+  expect(backlog.offer(order(2))).toBe(false);
+  expect(backlog.take(0)?.order).toBe(newer);
+  backlog.offer(newer);
+  const local: Order = { ...order(0), source: 'local' };
+  expect(backlog.offer(local)).toBe(true);
+  expect(backlog.offer(order(2))).toBe(true);
+});
+
+test('a retry that is off does not come, what waits does', () => {
+  const backlog = new Backlog();
+  backlog.retryLater(retry(order(1), 'disk.full'));
+  backlog.dropRetry();
   expect(backlog.take(1000)).toBeUndefined();
+  backlog.offer(order(2));
+  backlog.dropRetry();
+  expect(backlog.take(0)?.attempt).toBe(1);
 });

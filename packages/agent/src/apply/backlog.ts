@@ -1,4 +1,4 @@
-import type { ProblemCode } from '@sbox/core';
+import { compareGenerations, type ProblemCode } from '@sbox/core';
 import type { Order } from '../order.ts';
 import { isSameVersion } from '../state/journal-replay.ts';
 import { versionOfOrder } from './versions.ts';
@@ -35,6 +35,8 @@ export class Backlog {
       this.#retry = { ...retry, order };
       return false;
     }
+    // It was newer than what is followed when it was sent, and something newer still has come since.
+    if (this.#waiting !== undefined && isOlder(order, this.#waiting)) return false;
     this.#waiting = order;
     return true;
   }
@@ -69,9 +71,9 @@ export class Backlog {
     this.#refused = undefined;
   }
 
-  /** Everything that waited is off. */
-  clear(): void {
-    [this.#waiting, this.#retry] = [undefined, undefined];
+  /** What was tried before is not tried again by itself; an order that waits still comes. */
+  dropRetry(): void {
+    this.#retry = undefined;
   }
 
   /** What is followed now makes what was refused before a matter of the past. */
@@ -80,5 +82,9 @@ export class Backlog {
   }
 }
 
-const isSameOrder = (a: Order, b: Order): boolean =>
+/** A file of this machine has no generation: whatever came last counts. */
+const isOlder = (order: Order, than: Order): boolean =>
+  order.source !== 'local' && than.source !== 'local' && compareGenerations(order.manifest, than.manifest) < 0;
+
+export const isSameOrder = (a: Order, b: Order): boolean =>
   isSameVersion(versionOfOrder(a), versionOfOrder(b)) && JSON.stringify(a.manifest) === JSON.stringify(b.manifest);

@@ -1,3 +1,4 @@
+import { compareGenerations } from '@sbox/core';
 import { errorFields } from '@sbox/daemon/log';
 import type { JournalVersion } from '../state/journal.ts';
 import { replay, type Candidate } from '../state/journal-replay.ts';
@@ -5,7 +6,7 @@ import type { LiveSlot } from '../state/slots.ts';
 import type { ApplyContext } from './context.ts';
 import { restore, stopOthers } from './restore.ts';
 import { sweepTrials } from './trial.ts';
-import { record, slotsOf, tolerate } from './versions.ts';
+import { journalUnitOf, record, slotsOf, tolerate } from './versions.ts';
 
 export interface Booted {
   /** Serves without being committed: the watch goes on. */
@@ -25,26 +26,51 @@ export async function bootUnits(ctx: ApplyContext): Promise<Booted> {
   await sweepTrials(ctx.trial).catch((error: unknown) => {
     ctx.log.error('A trial could not be ended', errorFields(error));
   });
-  const { committed, candidates } = replay(ctx.store.journal.records);
-  const good = committed.at(-1)?.version;
   // Directories of units that no version knows may have engines too; those are ended below.
   for (const name of await ctx.store.slots.units()) ctx.unit(name);
-  const goodSlots = good === undefined ? [] : ((await slotsOf(ctx, good)) ?? []);
+  if (ctx.store.journal.records.length === 0) await recoverJournal(ctx);
+  const { committed, candidates } = replay(ctx.store.journal.records);
   const candidate = candidates.findLast(({ isOpen }) => isOpen);
+  const good = committed.at(-1)?.version;
+  // Before anything was committed, the version that served before the newest one is the best there is.
+  const before = good ?? candidates.findLast((other) => other !== candidate)?.version;
+  const slotsBefore = before === undefined ? [] : ((await slotsOf(ctx, before)) ?? []);
   if (candidate === undefined) {
-    await adoptAll(ctx, goodSlots, []);
+    if (good !== undefined) await adoptAll(ctx, slotsBefore, []);
     await restore(ctx, good);
     return { candidate: undefined, given_up: undefined };
   }
   const slots = (await slotsOf(ctx, candidate.version)) ?? [];
-  if (slots.length > 0 && (await adoptAll(ctx, slots, goodSlots))) {
+  if (slots.length > 0 && (await adoptAll(ctx, slots, slotsBefore))) {
     for (const slot of slots) await ctx.unit(slot.unit.name).keep(slot);
     await stopOthers(ctx, candidate.version);
     return { candidate: { version: candidate.version, slots }, given_up: undefined };
   }
   const given_up = await judgeCandidate(ctx, candidate, slots);
-  await restore(ctx, good);
-  return { candidate: undefined, given_up };
+  await restore(ctx, before);
+  if (before === undefined || before === good) return { candidate: undefined, given_up };
+  await tolerate(ctx, async () => await record(ctx, 'SWITCHED', before));
+  return { candidate: { version: before, slots: slotsBefore }, given_up };
+}
+
+/** A journal that was lost is begun anew with what the links say was good: an engine may still run it. */
+async function recoverJournal(ctx: ApplyContext): Promise<void> {
+  const { slots } = ctx.store;
+  const found = await Promise.all(
+    ctx.units().map(async ({ name }) => {
+      const slot = await slots.target(name, 'lkg');
+      return slot === undefined ? undefined : await slots.read(name, slot);
+    }),
+  );
+  const good = found.filter((slot) => slot !== undefined);
+  const newest = good.toSorted(compareGenerations).at(-1);
+  if (newest === undefined) return;
+  ctx.log.error('The journal is lost; what was good is taken from the slots', { units: good.map(({ name }) => name) });
+  const { epoch, generation } = newest;
+  // Files of this machine have the generation 0.
+  const source = generation === 0 ? 'local' : 'manager';
+  const units = good.map((slot) => journalUnitOf(slot));
+  await tolerate(ctx, async () => await record(ctx, 'HEALTHY', { epoch, generation, source, units }));
 }
 
 /** A version is only to blame when it is down; where the old one still runs, the agent ended before the take-over. */

@@ -11,7 +11,7 @@ export async function careForUnits(ctx: ApplyContext): Promise<void> {
     await unit.logFile.rotate().catch((error: unknown) => {
       ctx.log.warn('A log could not be cut', { unit: unit.name, ...errorFields(error) });
     });
-    if (unit.state === 'running') await lookAt(ctx, unit);
+    if (unit.state === 'running' || unit.state === 'failed') await lookAt(ctx, unit);
   }
 }
 
@@ -19,10 +19,14 @@ export async function careForUnits(ctx: ApplyContext): Promise<void> {
 async function lookAt(ctx: ApplyContext, unit: SupervisedUnit): Promise<void> {
   const { slot, process } = unit;
   if (slot === undefined || process?.isAlive !== true) return;
-  unit.silent = (await ctx.control.ask(slot.control)) === 'ours' ? 0 : unit.silent + 1;
+  unit.silent = (await unit.answers()) ? 0 : unit.silent + 1;
   if (unit.silent < maxSilent) return;
   ctx.log.warn('An engine does not answer and is started again', { unit: unit.name, pid: process.identity.pid });
   unit.silent = 0;
-  await unit.start(slot);
-  await unit.keep(slot);
+  try {
+    await unit.start(slot);
+  } finally {
+    // One that cannot be ended now may end later, and then somebody has to notice.
+    await unit.keep(slot);
+  }
 }

@@ -4,7 +4,9 @@ import type { Logger } from '@sbox/daemon/log';
 import type { ControlApi } from '../engines/control-api.ts';
 import type { EngineFinder } from '../engines/find-engine.ts';
 import type { RunOverlay } from '../engines/run-overlay.ts';
+import type { Order } from '../order.ts';
 import type { RunProbe } from '../probe/probe.ts';
+import type { JournalVersion } from '../state/journal.ts';
 import type { Store } from '../state/store.ts';
 import type { Proc } from '../supervisor/proc.ts';
 import type { RestartSettings } from '../supervisor/restart-policy.ts';
@@ -58,4 +60,14 @@ export interface ApplyContext {
   /** The actor of a unit, made when it is first asked for. */
   readonly unit: (name: string) => SupervisedUnit;
   readonly units: () => readonly SupervisedUnit[];
+}
+
+/** One order to be followed. */
+export interface ApplyJob {
+  readonly order: Order;
+  /** What to go back to. */
+  readonly fallback: JournalVersion | undefined;
+  readonly signal: AbortSignal;
+  /** Something newer waits: what is still being downloaded is not worth waiting for. */
+  readonly overtaken: AbortSignal;
 }

@@ -6,7 +6,7 @@ import type { JournalVersion } from '../state/journal.ts';
 import { historyOf, isSameContent, isSameVersion, replay } from '../state/journal-replay.ts';
 import type { UnexpectedEnd } from '../supervisor/unit.ts';
 import { applyOrder } from './apply-order.ts';
-import { Backlog, type Due } from './backlog.ts';
+import { Backlog, isSameOrder, type Due } from './backlog.ts';
 import { createBell, type Bell } from './bell.ts';
 import { bootUnits } from './boot.ts';
 import { careForUnits } from './care.ts';
@@ -50,7 +50,9 @@ export class Loop implements AsyncDisposable {
   /** How often the order that serves or waits was tried. */
   #attempt = 1;
   #careAt = 0;
-  #isApplying = false;
+  #following: Order | undefined;
+  /** Ends a download for which something newer waits. */
+  #overtaken = new AbortController();
   #nack: ReconcilerState['nack'] = null;
   #observed: ReconcilerState['observed'];
 
@@ -67,7 +69,7 @@ export class Loop implements AsyncDisposable {
       watched: this.#watched?.version,
       nack: this.#nack,
       held: this.#held?.reason ?? null,
-      isApplying: this.#isApplying,
+      isApplying: this.#following !== undefined,
     });
   }
 
@@ -85,7 +87,9 @@ export class Loop implements AsyncDisposable {
   }
 
   offer(order: Order): void {
-    if (this.#backlog.offer(order)) this.#bell.ring();
+    if (!this.#backlog.offer(order)) return;
+    if (this.#following !== undefined && isSameOrder(this.#following, order)) this.#bell.ring();
+    else this.#overtake();
   }
 
   onEnd(end: UnexpectedEnd): void {
@@ -97,8 +101,13 @@ export class Loop implements AsyncDisposable {
     if (this.#request !== undefined) throw new ProblemError('precondition.failed', 'a rollback is under way');
     return await new Promise((resolve, reject) => {
       this.#request = { resolve, reject };
-      this.#bell.ring();
+      this.#overtake();
     });
+  }
+
+  #overtake(): void {
+    this.#overtaken.abort(new ProblemError('blob.fetch-failed', 'given up for something newer'));
+    this.#bell.ring();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -167,13 +176,16 @@ export class Loop implements AsyncDisposable {
   async #follow(order: Order, attempt: number): Promise<void> {
     const ctx = this.#ctx;
     this.#attempt = attempt;
-    this.#isApplying = true;
+    this.#following = order;
+    this.#overtaken = new AbortController();
     this.#nack = null;
     this.#observe(order);
     this.#deps.onChange();
     try {
       const fallback = this.#good() ?? this.#watched?.version;
-      const { version, slots, isChanged } = await applyOrder(ctx, { order, fallback, signal: this.#stopping.signal });
+      const { signal } = this.#stopping;
+      const job = { order, fallback, signal, overtaken: this.#overtaken.signal };
+      const { version, slots, isChanged } = await applyOrder(ctx, job);
       this.#backlog.forgive();
       if (isChanged || this.#watched !== undefined) this.#watched = beginWatch(ctx, version, slots);
       else if (!isCommitted(version, this.#good())) await commit(ctx, version);
@@ -182,7 +194,7 @@ export class Loop implements AsyncDisposable {
       if (this.#stopping.signal.aborted) throw error;
       await this.#refuse(order, toRefusal(error, 'verify'), attempt);
     } finally {
-      this.#isApplying = false;
+      this.#following = undefined;
       this.#deps.onChange();
     }
   }
@@ -324,7 +336,7 @@ export class Loop implements AsyncDisposable {
     const reason = `rolled back by hand from ${from.epoch}.${from.generation}`;
     await ctx.store.hold.put({ reason, until: { epoch: accepted.epoch, generation: accepted.generation } });
     this.#held = { reason, order: undefined };
-    this.#backlog.clear();
+    this.#backlog.dropRetry();
     [this.#watched, this.#nack] = [undefined, null];
     await record(ctx, 'ROLLEDBACK', from, { code: 'apply.rolled-back', message: 'by hand' });
     await restore(ctx, target);
@@ -341,7 +353,9 @@ export class Loop implements AsyncDisposable {
     const order = this.#ctx.store.accepted.order;
     const top = this.#watched?.version ?? this.#good();
     if (order === undefined || top?.source === 'local') return;
-    if (top !== undefined && compareGenerations(order.manifest, top) <= 0 && this.#hasSettings()) return;
+    const isFollowed = top !== undefined && compareGenerations(order.manifest, top) <= 0;
+    // What cannot be started any more, because its files are gone, is made anew.
+    if (isFollowed && this.#serves(top) && this.#hasSettings()) return;
     this.#backlog.offerAgain({ ...order, blobs: onlyWhatIsHere });
   }
 

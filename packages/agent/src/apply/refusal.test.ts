@@ -4,6 +4,7 @@ import { judge, Refusal, toRefusal } from './refusal.ts';
 
 test.each([
   ['engine.check-failed', 'inbounds[0].listn: unknown field', 'final'],
+  ['engine.check-failed', 'runtime: cannot allocate memory', 'retry'],
   ['config.invalid', 'inbounds: must be a list', 'final'],
   ['engine.crash-loop', 'it was ended by SIGSEGV', 'final'],
   ['trial.start-failed', 'dependency[nope] not found for outbound[s]', 'strike'],

@@ -43,13 +43,17 @@ const verdicts: Readonly<Partial<Record<ProblemCode, Verdict>>> = {
   'manifest.invalid': 'order',
 };
 
+/** Words of an engine about a machine that has nothing left to give; even its check says these. */
+const exhausted =
+  /too many open files|no space left|read-only file system|cannot allocate|out of memory|resource temporarily unavailable/i;
 /** Words of an engine about the machine or the network, not about its configuration. */
 const surroundings =
-  /address already in use|address not available|permission denied|operation not permitted|not ready after|initial rule-set|no such host|timeout|timed out|connection re(?:fused|set)|unreachable|too many open files|no space left|read-only file system|cannot allocate|context canceled|it ended/i;
+  /address already in use|address not available|permission denied|operation not permitted|not ready after|initial rule-set|no such host|timeout|timed out|connection re(?:fused|set)|unreachable|context canceled|it ended/i;
 
 /** Pure: what one failure means. */
 export function judge(code: ProblemCode, message: string): Verdict {
   const verdict = verdicts[code] ?? 'retry';
+  if ((verdict === 'strike' || code === 'engine.check-failed') && exhausted.test(message)) return 'retry';
   return verdict === 'strike' && surroundings.test(message) ? 'retry' : verdict;
 }
 

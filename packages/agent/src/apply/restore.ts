@@ -10,7 +10,12 @@ import { slotsOf } from './versions.ts';
  * @returns whether all of it is ready now
  */
 export async function restore(ctx: ApplyContext, version: JournalVersion | undefined): Promise<boolean> {
-  const slots = version === undefined ? [] : ((await slotsOf(ctx, version)) ?? []);
+  const found = version === undefined ? [] : await slotsOf(ctx, version);
+  if (found === undefined) {
+    const { epoch, generation } = version ?? {};
+    ctx.log.error('Files of the last good version are gone', { epoch, generation });
+  }
+  const slots = found ?? [];
   await stopOthers(ctx, version);
   let isReady = version === undefined || slots.length === version.units.length;
   for (const slot of slots) isReady = (await restoreUnit(ctx, slot)) && isReady;

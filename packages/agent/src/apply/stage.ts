@@ -7,14 +7,18 @@ import { isInRange } from '../engines/version-range.ts';
 import type { Order } from '../order.ts';
 import type { LiveSlot } from '../state/slots.ts';
 import { findDoubledPort, lastingPorts } from '../supervisor/ports.ts';
-import type { ApplyContext } from './context.ts';
+import type { ApplyContext, ApplyJob } from './context.ts';
 import { Refusal, toRefusal, type ApplyStage } from './refusal.ts';
 import { newSecret, prepareTrial, runTrial, type PreparedTrial, type TrialJob, type TrialResult } from './trial.ts';
 
 export const engineName = ({ kind, version }: Engine): string => `${kind} ${version}`;
 
 /** Makes a unit ready to take over without touching what runs: fetched, overlaid, checked, tried. @throws Refusal */
-export async function stageUnit(ctx: ApplyContext, order: Order, unit: Unit, signal: AbortSignal): Promise<LiveSlot> {
+export async function stageUnit(
+  ctx: ApplyContext,
+  { order, signal, overtaken }: ApplyJob,
+  unit: Unit,
+): Promise<LiveSlot> {
   const at = async <T>(stage: ApplyStage, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -24,7 +28,7 @@ export async function stageUnit(ctx: ApplyContext, order: Order, unit: Unit, sig
     }
   };
   const engine = await at('verify', async () => await chooseEngine(ctx, unit));
-  await at('fetch', async () => await ctx.store.blobs.fetch(unit.config.digest, unit.config.size, order.blobs, signal));
+  await at('fetch', async () => await fetchRendition(ctx, order, unit, AbortSignal.any([signal, overtaken])));
   const job: StageJob = { unit, engine, signal };
   const live = ctx.unit(unit.name);
   const proved = live.slot?.proved ?? null;
@@ -32,12 +36,36 @@ export async function stageUnit(ctx: ApplyContext, order: Order, unit: Unit, sig
   const trial: TrialJob = { unit, engine, signal, rendition, prefer: proved === null ? [] : [proved] };
   // Both overlays are made at once: reading a large rendition takes longer than all the rest.
   const prepared = unit.trial ? prepareTrial(ctx.trial, trial) : undefined;
-  prepared?.catch(() => {});
-  const slot = await at('validate', async () => await makeSlot(ctx, order, job));
+  const made = at('validate', async () => await makeSlot(ctx, order, job));
+  // Whatever becomes of one, the other has ended before anything else begins.
+  await Promise.allSettled([prepared, made]);
+  const slot = await made;
   const result = await at('trial', async () => prepared && (await prove(ctx, trial, await prepared)));
   const whole = { ...slot, isTried: result?.probe?.ok === true, proved: result?.proved ?? proved };
   await at('validate', async () => await ctx.store.slots.store(whole));
   return whole;
+}
+
+/** A bad network may take its time, but not for ever: meanwhile nothing else is done. */
+const fetchTimeoutMs = 300_000;
+
+async function fetchRendition(
+  { store, clock }: ApplyContext,
+  { blobs }: Order,
+  { config: { digest, size } }: Unit,
+  signal: AbortSignal,
+): Promise<void> {
+  const done = new AbortController();
+  const late = new AbortController();
+  clock.sleep(fetchTimeoutMs, done.signal).then(
+    () => late.abort(new ProblemError('blob.fetch-failed', `not here after ${fetchTimeoutMs / 1000} s`)),
+    () => {},
+  );
+  try {
+    await store.blobs.fetch(digest, size, blobs, AbortSignal.any([signal, late.signal]));
+  } finally {
+    done.abort();
+  }
 }
 
 interface StageJob {

@@ -23,14 +23,16 @@ export const versionOfOrder = ({ source, manifest }: Order): JournalVersion => (
 /** An order with the slots that it runs from. */
 export const versionOfSlots = (order: Order, slots: readonly LiveSlot[]): JournalVersion => ({
   ...versionOfOrder(order),
-  units: slots.map(({ unit, name, report }): JournalUnit => ({
-    name: unit.name,
-    digest: unit.config.digest,
-    config_id: unit.config.config_id,
-    version: unit.config.version,
-    overlay: report.digest,
-    slot: name,
-  })),
+  units: slots.map(journalUnitOf),
+});
+
+export const journalUnitOf = ({ unit, name, report }: LiveSlot): JournalUnit => ({
+  name: unit.name,
+  digest: unit.config.digest,
+  config_id: unit.config.config_id,
+  version: unit.config.version,
+  overlay: report.digest,
+  slot: name,
 });
 
 export interface Outcome {

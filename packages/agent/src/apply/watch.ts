@@ -49,7 +49,11 @@ export async function look(
   const failed = await findUnproved(ctx, watched.slots, signal);
   signal.throwIfAborted();
   const fails = failed === undefined ? 0 : watched.fails + 1;
-  if (failed !== undefined && fails >= ctx.settings.watch_fails && (await isFallbackBetter(ctx, fallback, signal))) {
+  if (
+    failed !== undefined &&
+    isTurn(fails, ctx.settings.watch_fails) &&
+    (await isFallbackBetter(ctx, fallback, signal))
+  ) {
     throw new Refusal('watch', new ProblemError('apply.probe-failed', failed.detail), refOf(failed.slot));
   }
   const watchMs = Math.max(0, ...watched.slots.map(({ unit }) => unit.watch_ms));
@@ -57,6 +61,12 @@ export async function look(
   if (failed === undefined && left <= 0) return { kind: 'good' };
   const waitMs = left > 0 ? Math.min(left, ctx.settings.watch_every_ms) : ctx.settings.watch_every_ms;
   return { kind: 'waiting', fails, waitMs };
+}
+
+/** Every trial costs an engine: in a long outage they come further and further apart, up to 16 times `watchFails`. */
+export function isTurn(fails: number, watchFails: number): boolean {
+  const turn = fails / watchFails;
+  return turn % 16 === 0 ? turn > 0 : [1, 2, 4, 8].includes(turn);
 }
 
 const refOf = ({ unit }: LiveSlot): { name: string; digest: string } => ({
@@ -88,7 +98,9 @@ async function isFallbackBetter(
   if (fallback === undefined) return false;
   try {
     const engine = await ctx.engines.find();
-    for (const { unit, proved } of (await slotsOf(ctx, fallback)) ?? []) {
+    const slots = await slotsOf(ctx, fallback);
+    if (slots === undefined) return false;
+    for (const { unit, proved } of slots) {
       const rendition = ctx.store.blobs.fileOf(unit.config.digest);
       const prefer = proved === null ? [] : [proved];
       const { probe } = await runTrial(ctx.trial, { unit, rendition, engine, prefer, signal });

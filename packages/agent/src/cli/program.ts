@@ -23,7 +23,8 @@ export async function runProgram(rows: readonly CommandRow[], argv: readonly str
     .helpCommand('help [command]', 'show help of a command')
     .showSuggestionAfterError(true)
     .exitOverride()
-    .configureOutput({ writeOut: host.stdout, writeErr: () => {} });
+    // Commander prints help to the error stream; its complaints become problems below.
+    .configureOutput({ writeOut: host.stdout, writeErr: host.stderr, outputError: () => {} });
   for (const row of rows) {
     addCommand(program, row, async (args, options) => {
       exitCode = await runRow(row, args, options, host);

@@ -26,11 +26,12 @@ function printStatus(status: Status, { out, host }: Call): string {
   const { manager, running, nack, units, conditions } = status;
   const ago = (time: string): string => printDuration(Math.max(0, host.clock.now() - Date.parse(time)));
   const away = manager
-    ? `${manager.url} ${manager.reachable ? 'answers' : `does not answer since ${ago(manager.since)}, ${manager.tries} tries`} (${manager.transport})`
+    ? `${manager.url} ${manager.reachable ? 'answers' : `does not answer since ${ago(manager.since)}, ${manager.tries} ${manager.tries === 1 ? 'try' : 'tries'}`} (${manager.transport})`
     : 'none: this server lives on imported configs';
   const trouble = conditions.filter(
     ({ type, status: is }) =>
-      is === 'true' && ['Degraded', 'Drift', 'ClockSkewed', 'DiskPressure', 'Frozen'].includes(type),
+      (is === 'false' && type === 'ManagerReachable') ||
+      (is === 'true' && ['Degraded', 'Drift', 'ClockSkewed', 'DiskPressure', 'Frozen'].includes(type)),
   );
   const rows = units.map((unit) => [
     unit.name,

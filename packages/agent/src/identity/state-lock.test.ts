@@ -24,6 +24,18 @@ test('one of many starters gets the directory, also when a dead one left its loc
   expect(await readdir(stateDir)).toEqual([]);
 });
 
+test('a lock from before a reboot is no lock, though the same pid began at the same tick', async () => {
+  await using bench = await openBench();
+  const { stateDir } = bench;
+  await openStateDirectory(stateDir);
+  await writeFile(statePaths(stateDir).lock, `${process.pid} 7 before`);
+  const startTime = (): string => '7';
+  await using _ = await openStateLock({ stateDir, pid: process.pid, startTime, bootId: 'after' });
+  await expect(openStateLock({ stateDir, pid: 4, startTime, bootId: 'after' })).rejects.toMatchObject({
+    code: 'agent.running',
+  });
+});
+
 test('the start time of this process is known, of a process that is not there it is not', () => {
   expect(readStartTime(process.pid)).toMatch(/^\d+$/);
   expect(readStartTime(4_194_305)).toBeUndefined();

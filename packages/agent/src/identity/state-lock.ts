@@ -8,6 +8,8 @@ export interface LockOptions {
   readonly pid: number;
   /** Start time of a process in clock ticks since boot, or undefined when it is gone. */
   readonly startTime?: (pid: number) => string | undefined;
+  /** Changes with every boot of the machine. */
+  readonly bootId?: string;
 }
 
 const tries = 3;
@@ -20,16 +22,17 @@ export async function openStateLock({
   stateDir,
   pid,
   startTime = readStartTime,
+  bootId = readBootId(),
 }: LockOptions): Promise<AsyncDisposable> {
   const { lock } = statePaths(stateDir);
-  const mine = `${pid} ${startTime(pid) ?? ''}`;
+  const mine = `${pid} ${startTime(pid) ?? ''} ${bootId}`;
   const aside = `${lock}.${pid}`;
   await writeFile(aside, mine, { mode: 0o600 });
   try {
     for (let attempt = 1; ; attempt += 1) {
       if (await tryLink(aside, lock)) break;
       const holder = await readFile(lock, 'utf8').catch(() => '');
-      if (attempt === tries || isAlive(holder, startTime)) {
+      if (attempt === tries || isAlive(holder, startTime, bootId)) {
         throw new ProblemError('agent.running', `${stateDir} is used by process ${holder.split(' ')[0] ?? '?'}`);
       }
       await takeAway(lock, holder);
@@ -63,9 +66,17 @@ async function takeAway(lock: string, holder: string): Promise<void> {
   await unlink(away).catch(() => {});
 }
 
-function isAlive(holder: string, startTime: (pid: number) => string | undefined): boolean {
-  const [pid, started] = holder.split(' ');
-  return Boolean(started) && startTime(Number(pid)) === started;
+function isAlive(holder: string, startTime: (pid: number) => string | undefined, bootId: string): boolean {
+  const [pid, started, bootedAs = bootId] = holder.split(' ');
+  return Boolean(started) && bootedAs === bootId && startTime(Number(pid)) === started;
+}
+
+function readBootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 /** Field 22 of `/proc/<pid>/stat` (proc(5)); the name in field 2 may hold spaces and brackets. */

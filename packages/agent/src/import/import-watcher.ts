@@ -1,9 +1,9 @@
-import { watch } from 'node:fs';
 import { lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { digestOf, messageOf, ProblemError, type Clock, type Digest } from '@sbox/core';
 import { errorFields, type Logger } from '@sbox/daemon/log';
 import { sha256 } from '@sbox/daemon/keys';
+import { watchDirectory } from '../state/watch-directory.ts';
 import { createWaker } from '../sync/waker.ts';
 import { readImportFile, type FileRules } from './import-file.ts';
 import type { Importer } from './importer.ts';
@@ -52,7 +52,7 @@ export function startImportWatcher(deps: ImportWatcherDeps): AsyncDisposable {
   const watchAll = (): void => {
     for (const directory of directories) {
       if (watches.has(directory)) continue;
-      const watched = tryWatch(directory, waker.wake, () => watches.delete(directory));
+      const watched = watchDirectory(directory, waker.wake, () => watches.delete(directory));
       if (watched) watches.set(directory, watched);
     }
   };
@@ -81,20 +81,6 @@ export function startImportWatcher(deps: ImportWatcherDeps): AsyncDisposable {
       await running;
     },
   };
-}
-
-function tryWatch(directory: string, onChange: () => void, onGone: () => void): Disposable | undefined {
-  try {
-    const watcher = watch(directory, { persistent: false }, onChange);
-    const close = (): void => {
-      watcher.close();
-      onGone();
-    };
-    watcher.on('error', close);
-    return { [Symbol.dispose]: close };
-  } catch {
-    return undefined;
-  }
 }
 
 /** Looks at every file once; answers when to look again. */

@@ -1,9 +1,9 @@
 import path from 'node:path';
-import { compareGenerations, digestOf } from '@sbox/core';
+import { compareGenerations, digestOf, type Generation } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import type { Manifest } from '@sbox/protocol';
 import type { Order, OrderSource } from '../order.ts';
-import type { Disk } from './disk.ts';
+import { readOwn, type Disk } from './disk.ts';
 
 /** The newest order that was taken into consideration; nothing older is, ever. */
 export interface AcceptedOrder {
@@ -20,17 +20,22 @@ export interface Accepted {
 
 const contentOf = (manifest: Manifest): string => digestOf(Buffer.from(JSON.stringify(manifest)), sha256);
 
-export async function openAccepted(disk: Disk, stateDir: string): Promise<Accepted> {
+/** `least` is what the journal knows: nothing older is accepted also when the file itself was lost. */
+export async function openAccepted(
+  disk: Disk,
+  stateDir: string,
+  least: Generation = { epoch: 0, generation: 0 },
+): Promise<Accepted> {
   const file = path.join(stateDir, 'accepted.json');
-  const bytes = await disk.read(file);
-  let order = bytes === undefined ? undefined : (JSON.parse(bytes.toString('utf8')) as AcceptedOrder);
+  let order = readOwn(await disk.read(file)) as AcceptedOrder | undefined;
   return {
     get order() {
       return order;
     },
     compare(manifest) {
-      const sign = order === undefined ? 1 : compareGenerations(manifest, order.manifest);
-      if (sign !== 0 || order === undefined) return sign > 0 ? 'newer' : 'older';
+      if (order === undefined) return compareGenerations(manifest, least) < 0 ? 'older' : 'newer';
+      const sign = compareGenerations(manifest, order.manifest);
+      if (sign !== 0) return sign > 0 ? 'newer' : 'older';
       return contentOf(manifest) === contentOf(order.manifest) ? 'same' : 'contradicts';
     },
     async store({ source, manifest }) {

@@ -65,6 +65,15 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 
 const orUndefined = async <T>(found: Promise<T>): Promise<T | undefined> => await found.catch(ignoreMissing);
 
+/** One of our own files; damaged ones count as gone, because an agent that does not start brings nothing back. */
+export function readOwn(bytes: Buffer | undefined): unknown {
+  try {
+    return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
 const diskCodes = new Set(['ENOSPC', 'EROFS', 'EIO', 'EDQUOT']);
 
 /** The disk says no to everybody, whatever was written: full, read-only or broken. */

@@ -1,3 +1,4 @@
+import { compareGenerations, type Generation } from '@sbox/core';
 import type { HistoryEntry } from '../order.ts';
 import type { JournalRecord, JournalStep, JournalVersion } from './journal.ts';
 
@@ -57,7 +58,7 @@ export function replay(records: readonly JournalRecord[]): Replayed {
     switch (record.step) {
       case 'SWITCHED':
         candidates = [
-          ...candidates.filter((other) => !is(other)),
+          ...candidates.filter((other) => !is(other)).slice(1 - keptVersions),
           { version, isServing: false, isOpen: true, boots: candidates.find(is)?.boots ?? 0, at: record.at },
         ];
         break;
@@ -96,21 +97,36 @@ export function replay(records: readonly JournalRecord[]): Replayed {
   return { committed, candidates };
 }
 
+/** The newest generation of all records. */
+export const newestOf = (records: readonly JournalRecord[]): Generation =>
+  records.reduce<Generation>((newest, record) => (compareGenerations(record, newest) > 0 ? record : newest), {
+    epoch: 0,
+    generation: 0,
+  });
+
 /** Keeps the latest records for people, and in front of them what `replay` needs from before. */
 export function compact(records: readonly JournalRecord[], latest = 100): JournalRecord[] {
-  let from = Math.max(0, records.length - latest);
-  // Cut where nothing is half done, so that only committed versions have to be carried over.
-  while (replay(records.slice(0, from)).candidates.length > 0) from -= 1;
-  const { committed } = replay(records.slice(0, from));
-  const carried = committed.map(({ version, at }): JournalRecord => ({
-    ...version,
-    step: 'HEALTHY',
-    at,
-    code: null,
-    message: null,
-  }));
+  const from = Math.max(0, records.length - latest);
+  const { committed, candidates } = replay(records.slice(0, from));
+  const carried = [
+    ...committed.map(({ version, at }) => recordOf('HEALTHY', version, at)),
+    ...candidates.flatMap(({ version, isServing, isOpen, boots, at }) => {
+      const steps: JournalStep[] = ['SWITCHED', ...Array<JournalStep>(boots).fill('BOOT')];
+      if (isOpen && boots > 0) steps.push('SWITCHED');
+      if (isServing) steps.push('SERVING');
+      return steps.map((step) => recordOf(step, version, at));
+    }),
+  ];
   return [...carried, ...records.slice(from)];
 }
+
+const recordOf = (step: JournalStep, version: JournalVersion, at: string): JournalRecord => ({
+  ...version,
+  step,
+  at,
+  code: null,
+  message: null,
+});
 
 const stateOf: Readonly<Partial<Record<JournalStep, HistoryEntry['state']>>> = {
   INTENT: 'accepted',

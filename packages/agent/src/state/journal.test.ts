@@ -99,6 +99,23 @@ describe('the file', () => {
   });
 });
 
+test('it stays short also while something is half done for weeks', async () => {
+  const disk = memoryDisk();
+  const journal = await open(disk, 150);
+  await journal.append(record('HEALTHY', 1));
+  await journal.append(record('SWITCHED', 2));
+  await journal.append(record('SERVING', 2));
+  for (let count = 0; count < 200; count += 1) {
+    await journal.append(record('INTENT', 3));
+    await journal.append(record('REFUSED', 3));
+  }
+  expect(journal.records.length).toBeLessThanOrEqual(150);
+  expect(replay(journal.records)).toMatchObject({
+    committed: [{ version: { generation: 1 } }],
+    candidates: [{ version: { generation: 2 }, isServing: true, isOpen: true }],
+  });
+});
+
 describe('what it says', () => {
   const generations = (all: readonly JournalRecord[]) => {
     const { committed, candidates } = replay(all);

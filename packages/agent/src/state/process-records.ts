@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { ProcessIdentity } from '../supervisor/proc.ts';
-import type { Disk } from './disk.ts';
+import { readOwn, type Disk } from './disk.ts';
 
 export interface ProcessRecord extends ProcessIdentity {
   readonly started_at: number;
@@ -20,10 +20,7 @@ export function createProcessRecords(disk: Disk, stateDir: string): ProcessRecor
   const directory = path.join(stateDir, 'procs');
   const fileOf = (unit: string): string => path.join(directory, `${unit}.json`);
   return {
-    async read(unit) {
-      const bytes = await disk.read(fileOf(unit));
-      return bytes === undefined ? undefined : (JSON.parse(bytes.toString('utf8')) as ProcessRecord);
-    },
+    read: async (unit) => readOwn(await disk.read(fileOf(unit))) as ProcessRecord | undefined,
     async put(unit, record) {
       await disk.makeDirectory(directory);
       await disk.write(fileOf(unit), JSON.stringify(record));

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { isDigest, type ProblemCode } from '@sbox/core';
-import type { Disk } from './disk.ts';
+import { readOwn, type Disk } from './disk.ts';
 
 /** Why a rendition is not tried (again). */
 export interface Strike {
@@ -27,10 +27,8 @@ const maxStrikes = 200;
 export function createQuarantine(disk: Disk, stateDir: string): Quarantine {
   const directory = path.join(stateDir, 'quarantine');
   const fileOf = (digest: string): string => path.join(directory, `${digest.slice('sha256:'.length)}.json`);
-  const read = async (file: string): Promise<Strike | undefined> => {
-    const bytes = await disk.read(file);
-    return bytes === undefined ? undefined : (JSON.parse(bytes.toString('utf8')) as Strike);
-  };
+  const read = async (file: string): Promise<Strike | undefined> =>
+    readOwn(await disk.read(file)) as Strike | undefined;
   return {
     async find(digest, engine) {
       const strike = isDigest(digest) ? await read(fileOf(digest)) : undefined;

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Unit } from '@sbox/protocol';
 import type { OverlayReport } from '../engines/overlay-command.ts';
-import type { Disk } from './disk.ts';
+import { readOwn, type Disk } from './disk.ts';
 
 /** One prepared place to run a unit from. The engine's file never changes once it is there. */
 export interface LiveSlot {
@@ -40,6 +40,7 @@ export interface Slots {
   create(unit: string, epoch: number, generation: number): Promise<string>;
   /** Completes a slot: the secret of its control API is on disk before an engine ever hears of it. */
   store(slot: LiveSlot): Promise<void>;
+  /** Undefined also when it is damaged. */
   read(unit: string, slot: string): Promise<LiveSlot | undefined>;
   point(unit: string, link: SlotLink, slot: string): Promise<void>;
   target(unit: string, link: SlotLink): Promise<string | undefined>;
@@ -73,8 +74,7 @@ export function createSlots(disk: Disk, stateDir: string): Slots {
     store: async (slot) =>
       await disk.write(path.join(directory(slot.unit.name, slot.name), 'slot.json'), JSON.stringify(slot)),
     async read(unit, slot) {
-      const bytes = await disk.read(path.join(directory(unit, slot), 'slot.json'));
-      return bytes === undefined ? undefined : (JSON.parse(bytes.toString('utf8')) as LiveSlot);
+      return readOwn(await disk.read(path.join(directory(unit, slot), 'slot.json'))) as LiveSlot | undefined;
     },
     point: async (unit, link, slot) => await disk.link(slot, path.join(root, unit, link)),
     target: async (unit, link) => await disk.readLink(path.join(root, unit, link)),

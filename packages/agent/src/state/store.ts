@@ -3,7 +3,7 @@ import { createBlobs, type Blobs } from './blobs.ts';
 import type { Disk } from './disk.ts';
 import { createHoldFile, type HoldFile } from './hold.ts';
 import { openJournal, type Journal } from './journal.ts';
-import { compact } from './journal-replay.ts';
+import { compact, newestOf } from './journal-replay.ts';
 import { createProcessRecords, type ProcessRecords } from './process-records.ts';
 import { createQuarantine, type Quarantine } from './quarantine.ts';
 import { createSlots, type Slots } from './slots.ts';
@@ -24,11 +24,12 @@ export interface Store {
 const maxRecords = 300;
 
 export async function openStore(disk: Disk, directory: string): Promise<Store> {
+  const journal = await openJournal({ disk, stateDir: directory, compact, maxRecords });
   return {
     disk,
     directory,
-    journal: await openJournal({ disk, stateDir: directory, compact, maxRecords }),
-    accepted: await openAccepted(disk, directory),
+    journal,
+    accepted: await openAccepted(disk, directory, newestOf(journal.records)),
     blobs: createBlobs(disk, directory),
     slots: createSlots(disk, directory),
     records: createProcessRecords(disk, directory),

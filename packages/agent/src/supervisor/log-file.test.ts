@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
@@ -29,4 +29,12 @@ test('the tail hides secrets and colours, and a missing file is empty', async ()
   appendFileSync(log.file, `one\n\u001B[31mFATAL\u001B[0m[0000] user ${uuid}\n\n`);
   expect(await log.tail(5)).toEqual(['one', 'FATAL[0000] user ***']);
   expect(await log.tail(1)).toHaveLength(1);
+});
+
+test('a log that cannot be copied is cut all the same: a full disk must not keep it growing', async () => {
+  const log = createLogFile(path.join(directory, 'c.log'), 100);
+  mkdirSync(`${log.file}.1`);
+  appendFileSync(log.file, 'x'.repeat(120));
+  await expect(log.rotate()).rejects.toThrow();
+  expect(statSync(log.file).size).toBe(0);
 });

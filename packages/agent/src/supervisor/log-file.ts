@@ -51,8 +51,12 @@ export function createLogFile(file: string, maxBytes: number): LogFile {
     },
     async rotate() {
       if ((await size()) <= maxBytes) return;
-      await fs.copyFile(file, `${file}.1`);
-      await fs.truncate(file, 0);
+      try {
+        await fs.copyFile(file, `${file}.1`);
+      } finally {
+        // On a full disk the copy fails, and then the room matters more than the old lines.
+        await fs.truncate(file, 0);
+      }
     },
   };
 }

@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { createProc, parseSockets, parseStat } from './proc.ts';
 
@@ -7,9 +10,10 @@ test('the name of a program may hold brackets and blanks', () => {
   expect(parseStat('')).toBeUndefined();
 });
 
+const row = (local: string, state: string, inode: string): string =>
+  `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 100 0 0 10 0`;
+
 test('only listening sockets count', () => {
-  const row = (local: string, state: string, inode: string): string =>
-    `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 100 0 0 10 0`;
   const text = ['  sl  local_address', row('0100007F:1F90', '0A', '11'), row('0100007F:1F91', '01', '12'), ''].join(
     '\n',
   );
@@ -27,4 +31,17 @@ test('a process is itself, and not the one before with the same pid', () => {
   expect(proc.isAlive({ ...self, boot_id: 'another' })).toBe(false);
   expect(proc.rssBytes(process.pid)).toBeGreaterThan(1_000_000);
   expect(proc.rssBytes(2 ** 30)).toBeNull();
+});
+
+test('every listening socket is found, however long the table is', () => {
+  const root = mkdtempSync(path.join(tmpdir(), 'sbox-proc-'));
+  mkdirSync(path.join(root, 'net'));
+  const listening = Array.from({ length: 500 }, (_, index) => row('0100007F:1F90', '0A', String(index)));
+  const connected = Array.from({ length: 5000 }, () => row('0100007F:1F90', '01', '9'));
+  writeFileSync(
+    path.join(root, 'net/tcp'),
+    ['  sl  local_address rem_address   st', ...listening, ...connected, ''].join('\n'),
+  );
+  expect(createProc(root).listeners()).toHaveLength(500);
+  rmSync(root, { recursive: true });
 });

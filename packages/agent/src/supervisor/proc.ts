@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 /** Tells one run of one program from all others, also after a pid was used again or the machine was booted. */
@@ -24,6 +24,9 @@ export interface Proc {
   identify(pid: number): ProcessIdentity | undefined;
   isAlive(identity: ProcessIdentity): boolean;
   argumentsOf(pid: number): string[];
+  /** User that a process runs as. */
+  ownerOf(pid: number): number | undefined;
+  ownUser(): number | undefined;
   pids(): number[];
   rssBytes(pid: number): number | null;
   listeners(): ListeningSocket[];
@@ -54,13 +57,19 @@ export function createProc(root = '/proc'): Proc {
       return now !== undefined && now.starttime === identity.starttime && now.boot_id === identity.boot_id;
     },
     argumentsOf: (pid) => (read(String(pid), 'cmdline') ?? '').split('\0').slice(0, -1),
+    // The directory itself belongs to the effective user also where the files in it do not (proc(5), "dumpable").
+    ownerOf: (pid) => orUndefined(() => statSync(path.join(root, String(pid))).uid),
+    ownUser: () => orUndefined(() => statSync(path.join(root, 'self/')).uid),
     pids: () => list().map(Number).filter(Number.isInteger),
     rssBytes(pid) {
       const pages = read(String(pid), 'statm')?.split(' ')[1];
       return pages === undefined ? null : Number(pages) * pageBytes;
     },
     listeners: () =>
-      (['tcp', 'tcp6', 'udp', 'udp6'] as const).flatMap((table) => parseSockets(read('net', table) ?? '', table)),
+      (['tcp', 'tcp6', 'udp', 'udp6'] as const).flatMap((table) => {
+        const file = path.join(root, 'net', table);
+        return parseSockets(orUndefined(() => readListening(file, table)) ?? '', table);
+      }),
     socketsOf: (pid) =>
       new Set(
         list(String(pid), 'fd').flatMap(
@@ -86,10 +95,41 @@ export function parseStat(stat: string): { state: string; starttime: string } | 
   return state === undefined || starttime === undefined ? undefined : { state, starttime };
 }
 
+const chunkBytes = 16 * 1024;
+
+/**
+ * The beginning of a table of sockets that holds all of those that listen. Linux lists them first; behind them a busy
+ * machine has a row for each of its connections, which would take tens of milliseconds to read.
+ */
+function readListening(file: string, table: SocketTable): string {
+  const fd = openSync(file, 'r');
+  try {
+    const chunk = Buffer.alloc(chunkBytes);
+    let text = '';
+    for (let size = readSync(fd, chunk); size > 0; size = readSync(fd, chunk)) {
+      text += chunk.toString('latin1', 0, size);
+      const end = text.lastIndexOf('\n');
+      const state = text
+        .slice(text.lastIndexOf('\n', end - 1) + 1, end)
+        .trim()
+        .split(/\s+/)[3];
+      if (table.startsWith('tcp') && state !== undefined && state !== tcpListen && state !== 'st') break;
+    }
+    return text;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+type SocketTable = 'tcp' | 'tcp6' | 'udp' | 'udp6';
+/** TCP_LISTEN, and what the kernel prints for a bound UDP socket (include/net/tcp_states.h). */
+const tcpListen = '0A';
+const udpBound = '07';
+
 /** Listening rows of /proc/net/tcp and bound ones of /proc/net/udp; ports and addresses are hex. */
-export function parseSockets(text: string, table: 'tcp' | 'tcp6' | 'udp' | 'udp6'): ListeningSocket[] {
+export function parseSockets(text: string, table: SocketTable): ListeningSocket[] {
   const network = table.startsWith('tcp') ? 'tcp' : 'udp';
-  const wanted = network === 'tcp' ? '0A' : '07';
+  const wanted = network === 'tcp' ? tcpListen : udpBound;
   return text
     .split('\n')
     .slice(1)

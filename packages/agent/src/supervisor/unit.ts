@@ -145,6 +145,18 @@ export class SupervisedUnit implements AsyncDisposable {
     return slot;
   }
 
+  /** Whether the engine that lives answers for its slot. One that was not ready in time and is now counts as running. */
+  async answers(): Promise<boolean> {
+    const [process, slot] = [this.#process, this.#slot];
+    if (process === undefined || slot === undefined) return false;
+    const { control, proc } = this.#deps;
+    if ((await control.ask(slot.control)) !== 'ours') return false;
+    if (this.#state !== 'failed' || this.#process !== process) return true;
+    if (portsNotHeld(proc, process.identity.pid, slot.report.listens).length > 0) return false;
+    this.#show('running');
+    return true;
+  }
+
   /** From now on an end is followed by a new start; a unit that is down is started again at the pace of the policy. */
   async keep(slot: LiveSlot): Promise<void> {
     await this.#stopWatching();

@@ -41,6 +41,7 @@ function follow(
     asked,
     reachability,
     waker,
+    follower,
     async stop() {
       stop.abort(new Error('done'));
       await running;
@@ -118,5 +119,28 @@ test('what was refused is asked for again soon, hints or not: it may have been s
   await run.clock.untilSleeping();
   await run.clock.advance(72_000);
   expect(run.asked.length).toBeGreaterThan(1);
+  await run.stop();
+});
+
+test('what was fetched and is not followed is fetched as a whole, what was refused only at its own pace', async () => {
+  let isRefused = false;
+  const take = (): Manifest => (isRefused ? fail('manifest.expired') : ({} as Manifest));
+  const run = follow(() => ({ bytes: new Uint8Array(1), etag: '"a"' }), true, take);
+  const known = (): unknown => run.asked.at(-1)?.headers['if-none-match'];
+  await run.clock.untilSleeping();
+  run.waker.wake();
+  await run.clock.untilSleeping();
+  expect(known()).toBe('"a"');
+  run.follower.missed();
+  await run.clock.untilSleeping();
+  expect(known()).toBeUndefined();
+  isRefused = true;
+  for (let turn = 0; turn < 2; turn += 1) {
+    run.waker.wake();
+    await run.clock.untilSleeping();
+  }
+  run.follower.missed();
+  await run.clock.untilSleeping();
+  expect(known()).toBe('"a"');
   await run.stop();
 });

@@ -34,6 +34,8 @@ export interface Follower {
   run(signal: AbortSignal): Promise<void>;
   /** The next question is for the whole manifest, also when it did not change. */
   forget(): void;
+  /** The manager has something newer than what is followed here. */
+  missed(): void;
 }
 
 const revokedPauseMs = 3_600_000;
@@ -73,6 +75,11 @@ export function createFollower(deps: FollowerDeps): Follower {
     },
     forget() {
       memory.known = undefined;
+    },
+    missed() {
+      // It may have been fetched and still not be followed; one that was refused is asked for at its own pace.
+      if (!memory.hasRefused) memory.known = undefined;
+      waker.wake();
     },
   };
 }

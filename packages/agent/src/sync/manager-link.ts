@@ -1,8 +1,8 @@
-import { watch } from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '@sbox/core';
 import { errorFields, type Logger } from '@sbox/daemon/log';
 import { statePaths, type Identity } from '../identity/identity.ts';
+import { watchDirectory } from '../state/watch-directory.ts';
 import type { ManagerSession } from './session.ts';
 
 export interface ManagerLinkDeps {
@@ -29,7 +29,7 @@ export async function openManagerLink(deps: ManagerLinkDeps): Promise<ManagerLin
   let identity: Identity | undefined;
   let session: ManagerSession | undefined;
   let problem: string | null = null;
-  let isStopped = false;
+  let [isStarted, isStopped] = [false, false];
   const guarded = async (work: () => Promise<void>): Promise<void> => {
     try {
       problem = null;
@@ -43,7 +43,7 @@ export async function openManagerLink(deps: ManagerLinkDeps): Promise<ManagerLin
     identity = await readIdentity();
   };
   const open = async (): Promise<void> => {
-    session = identity && !isStopped ? await openSession(identity) : undefined;
+    session = identity && isStarted && !isStopped ? await openSession(identity) : undefined;
   };
   const follow = async (): Promise<void> => {
     const before = JSON.stringify(identity);
@@ -54,12 +54,19 @@ export async function openManagerLink(deps: ManagerLinkDeps): Promise<ManagerLin
     await open();
   };
 
+  const openFirst = async (): Promise<void> => {
+    if (problem === null && session === undefined) await guarded(open);
+  };
+
   await guarded(read);
+  // One thing at a time: a join may come while the first session is being opened.
   let work = Promise.resolve();
   const identityName = path.basename(statePaths(stateDir).identity);
-  const watcher = watch(stateDir, { persistent: false }, (_, name) => {
+  const watched = watchDirectory(stateDir, (name) => {
     if (name === identityName) work = work.then(async () => await guarded(follow));
   });
+  if (watched === undefined)
+    log.warn('a join is noticed at the next start only: this machine gives no notices of files');
   return {
     get identity() {
       return identity;
@@ -71,11 +78,13 @@ export async function openManagerLink(deps: ManagerLinkDeps): Promise<ManagerLin
       return problem;
     },
     async start() {
-      if (problem === null) await guarded(open);
+      isStarted = true;
+      work = work.then(openFirst);
+      await work;
     },
     async [Symbol.asyncDispose]() {
       isStopped = true;
-      watcher.close();
+      watched?.[Symbol.dispose]();
       await work;
       await session?.[Symbol.asyncDispose]();
     },

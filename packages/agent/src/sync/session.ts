@@ -6,7 +6,7 @@ import type { BlobSource, Reconciler } from '../order.ts';
 import type { AgentSettings } from '../settings/schema.ts';
 import { requireCa, type Trusted } from '../trust/trust-store.ts';
 import { createAgentClient } from './agent-client.ts';
-import { createFollower } from './follower.ts';
+import { createFollower, type Follower } from './follower.ts';
 import { createHttpTransport, type HttpTransport, type Signer } from './http-transport.ts';
 import { createManagerBlobs } from './manager-blobs.ts';
 import { createManifestIntake, nackOf, type ManifestIntake } from './manifest-intake.ts';
@@ -93,7 +93,7 @@ export function startManagerSession(deps: SessionDeps): ManagerSession {
     },
     hasHints: () => stream.isOpen,
   });
-  const reporter = buildReporter(deps, { client, intake, reachability, onNewer: onHint });
+  const reporter = buildReporter(deps, { client, intake, reachability, follower });
 
   const subscriptions = [reconciler.onChange(reporter.changed), reachability.onChange(reporter.changed)];
   reachability.use('long-poll');
@@ -124,15 +124,17 @@ function buildBlobs({ settings: { sync }, clock, random }: SessionDeps, { send }
   return createManagerBlobs(createAgentClient(withRetries(send, retry)));
 }
 
-type ReporterParts = Pick<ReporterDeps, 'client' | 'onNewer'> & {
+type ReporterParts = Pick<ReporterDeps, 'client'> & {
+  readonly follower: Follower;
   readonly intake: ManifestIntake;
   readonly reachability: Reachability;
 };
 
-function buildReporter(deps: SessionDeps, { intake, reachability, ...parts }: ReporterParts): Reporter {
+function buildReporter(deps: SessionDeps, { client, intake, reachability, follower }: ReporterParts): Reporter {
   const { sync } = deps.settings;
   return createReporter({
-    ...parts,
+    client,
+    onNewer: follower.missed,
     clock: deps.clock,
     random: deps.random,
     log: deps.log,

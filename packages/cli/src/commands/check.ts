@@ -9,7 +9,7 @@ export const check = async (call: Call): Promise<number> => {
   const file = path.resolve(call.host.cwd, arg(call, 0));
   const content = await readText(file);
   // Comments and trailing commas are legal for the engine; then only the engine can look at the references.
-  const findings = checkReferences(parseStrictly(content));
+  const findings = checkReferences(parseStrictly(file, content));
   const engine = await findEngine(text(call, 'engine'), call.host);
   const complaint = await checkFile(engine, file);
   const ok = findings.length === 0 && complaint === undefined;
@@ -26,11 +26,14 @@ export const check = async (call: Call): Promise<number> => {
   return ok ? 0 : 7;
 };
 
-function parseStrictly(content: string): unknown {
+function parseStrictly(file: string, content: string): unknown {
   try {
     return JSON.parse(content) as unknown;
   } catch (error) {
     if (/^\s*(\/\/|#)/m.test(content)) return {};
-    throw new ProblemError('config.invalid', `the file is not JSON: ${messageOf(error)}`, { cause: error });
+    throw new ProblemError('config.invalid', `${file} is not JSON: ${messageOf(error)}`, {
+      cause: error,
+      fix: 'Mend it at that place; a subscription is looked at with: sboxmgr inspect FILE',
+    });
   }
 }

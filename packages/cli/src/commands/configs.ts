@@ -1,7 +1,7 @@
 import { parseDuration, ProblemError } from '@sbox/core';
 import type { RouteInput } from '@sbox/protocol';
 import type { operatorContract } from '@sbox/protocol';
-import { arg, flag, text, texts, type Call } from '../command.ts';
+import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import { readText, type OperatorClient } from '../connection.ts';
 import { age, everyPage, withClient } from './remote.ts';
 
@@ -42,7 +42,8 @@ async function settingsOf(call: Call): Promise<Settings> {
           inbounds: [
             {
               ...inbound,
-              listen_port: port === undefined ? (inbound?.listen_port ?? 2080) : Number(port),
+              listen_port:
+                port === undefined ? (inbound?.listen_port ?? 2080) : wholeNumber('--port', port, { max: 65_535 }),
               ...(listen === undefined ? {} : { listen }),
             },
             ...(base.inbounds ?? []).slice(1),
@@ -158,7 +159,7 @@ export const versions = withClient(async (client, { out, args, host }) => {
 export const diff = withClient(async (client, call) => {
   const against = text(call, 'against');
   const found = await client.configs.diff({
-    params: { id: arg(call, 0), version: arg(call, 1) },
+    params: { id: arg(call, 0), version: String(wholeNumber('VERSION', arg(call, 1))) },
     query: against === undefined ? {} : { against },
   });
   const { added, removed, changed } = found.outbounds;
@@ -167,7 +168,8 @@ export const diff = withClient(async (client, call) => {
     ...removed.map((tag) => `- ${tag}`),
     ...changed.map(({ tag, fields }) => `~ ${tag}: ${fields.join(', ')}`),
   ];
-  const summary = outbounds.length === 0 ? 'the same outbounds' : outbounds.join('\n');
+  const same = found.text === '' ? 'no difference' : 'the same outbounds; the rest differs: --text shows it';
+  const summary = outbounds.length === 0 ? same : outbounds.join('\n');
   await call.out.thing(found, () => (flag(call, 'text') ? found.text : summary));
   return flag(call, 'exitCode') && found.text !== '' ? 20 : 0;
 });
@@ -210,7 +212,7 @@ async function start(client: OperatorClient, call: Call, version: string | undef
     params: { id: arg(call, 0) },
     body: {
       message: text(call, 'message') ?? '',
-      ...(version === undefined ? {} : { version: Number(version) }),
+      ...(version === undefined ? {} : { version: wholeNumber('--version', version) }),
       ...(servers.length === 0 ? {} : { servers: [...servers] }),
     },
   });
@@ -223,7 +225,7 @@ export const deploy = withClient(
 export const rollback = withClient(async (client, call) => {
   const made = await client.configs.rollback({
     params: { id: arg(call, 0) },
-    body: { version: Number(arg(call, 1)), message: text(call, 'message') ?? '' },
+    body: { version: wholeNumber('VERSION', arg(call, 1)), message: text(call, 'message') ?? '' },
   });
   call.out.talk(`version ${made.version} is like version ${arg(call, 1)}`);
   if (call.options['deploy'] === false) {

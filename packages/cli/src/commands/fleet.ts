@@ -1,7 +1,7 @@
 import { chmod, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fromProblem, printGeneration, ProblemError } from '@sbox/core';
-import { arg, text, texts, type Call } from '../command.ts';
+import { arg, text, texts, wholeNumber, type Call } from '../command.ts';
 import { connect, type OperatorClient } from '../connection.ts';
 import { age, everyPage, withClient } from './remote.ts';
 
@@ -109,7 +109,10 @@ export const bundle = withClient(async (client, call) => {
 export const events = withClient(async (client, call) => {
   const type = text(call, 'type');
   const { items } = await client.events.list({
-    query: { limit: Number(text(call, 'limit') ?? '50'), ...(type === undefined ? {} : { type }) },
+    query: {
+      limit: wholeNumber('--limit', text(call, 'limit') ?? '50', { max: 1000 }),
+      ...(type === undefined ? {} : { type }),
+    },
   });
   const now = call.host.clock.now();
   await call.out.rows(items, [

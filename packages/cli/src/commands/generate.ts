@@ -1,7 +1,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { printDuration, ProblemError } from '@sbox/core';
+import { messageOf, printDuration, ProblemError } from '@sbox/core';
 import { checkReferences, renderSingBox, type EngineTarget, type RenderSettings } from '@sbox/engines/sing-box/render';
 import type { FoundEngine } from '@sbox/engines/sing-box/run';
 import { uniqueTags, type Node } from '@sbox/formats';
@@ -89,6 +89,14 @@ async function deliver(content: string, file: string, host: Host, raw: (text: st
     return;
   }
   const target = path.resolve(host.cwd, file);
-  await writeFile(`${target}.tmp`, content, { mode: 0o600 });
-  await rename(`${target}.tmp`, target);
+  try {
+    await writeFile(`${target}.tmp`, content, { mode: 0o600 });
+    await rename(`${target}.tmp`, target);
+  } catch (error) {
+    await rm(`${target}.tmp`, { force: true });
+    throw new ProblemError('command.failed', `${target} cannot be written: ${messageOf(error)}`, {
+      cause: error,
+      fix: 'Name a file in a directory that is there and may be written: --file FILE',
+    });
+  }
 }

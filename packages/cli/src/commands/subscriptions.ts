@@ -1,6 +1,6 @@
 import { ProblemError } from '@sbox/core';
 import type { operatorContract, RouteResult } from '@sbox/protocol';
-import { arg, flag, text, texts, type Call } from '../command.ts';
+import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import type { OperatorClient } from '../connection.ts';
 import type { Column } from '../out.ts';
 import { readSource } from '../read-source.ts';
@@ -182,7 +182,7 @@ export const diff = withClient(async (client, call) => {
 });
 
 export const pin = withClient(async (client, call) => {
-  const version = arg(call, 1) === 'newest' ? null : Number(arg(call, 1));
+  const version = arg(call, 1) === 'newest' ? null : wholeNumber('VERSION', arg(call, 1));
   const changed = await client.subscriptions.pin({ params: { id: arg(call, 0) }, body: { version } });
   await call.out.thing(changed, () =>
     version === null ? `${changed.name} follows the newest version` : `${changed.name} is pinned to version ${version}`,

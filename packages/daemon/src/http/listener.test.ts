@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { parseAddress, startListener } from './listener.ts';
+import { parseAddress, startListener, type ListenerOptions } from './listener.ts';
 
 const fetch = () => new Response('here');
 
@@ -37,6 +37,27 @@ test('a Unix socket works, and one that a dead program left behind is no obstacl
   await (await startListener({ address, fetch }))[Symbol.asyncDispose]();
   await using listener = await startListener({ address, fetch });
   expect(listener.url).toBe(`unix:${address}`);
+  expect(await ask({ socketPath: address })).toBe('here');
+  await rm(directory, { recursive: true });
+});
+
+test('what cannot be listened on, or is not ours to remove, is a problem', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'sbox-socket-'));
+  const codeOf = async (options: Omit<ListenerOptions, 'fetch'>) =>
+    await startListener({ ...options, fetch }).then(
+      () => 'none',
+      (error: unknown) => (error as { code?: string }).code,
+    );
+  const file = path.join(directory, 'file');
+  await writeFile(file, 'kept');
+  expect(await codeOf({ address: file })).toBe('settings.invalid');
+  expect(await readFile(file, 'utf8')).toBe('kept');
+  expect(await codeOf({ address: path.join(directory, 'none/api.sock') })).toBe('settings.invalid');
+  expect(await codeOf({ address: '192.0.2.1:0' })).toBe('settings.invalid');
+  expect(await codeOf({ address: '127.0.0.1:0', tls: { key: 'x', cert: 'y' } })).toBe('settings.invalid');
+  const address = path.join(directory, 'api.sock');
+  await using _first = await startListener({ address, fetch });
+  expect(await codeOf({ address })).toBe('port.in-use');
   expect(await ask({ socketPath: address })).toBe('here');
   await rm(directory, { recursive: true });
 });

@@ -3,8 +3,9 @@ import { createServer as createPlainServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { unlink } from 'node:fs/promises';
-import { ProblemError } from '@sbox/core';
+import { lstat, unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { messageOf, ProblemError } from '@sbox/core';
 import { getRequestListener } from '@hono/node-server';
 
 type Fetch = Parameters<typeof getRequestListener>[0];
@@ -25,20 +26,20 @@ export interface Listener extends AsyncDisposable {
   /** Where it listens, with the real port. */
   readonly address: string;
   readonly url: string;
+  /** Undefined for a Unix socket. */
+  readonly port: number | undefined;
 }
 
 const drainMs = 2000;
 
-/** @throws ProblemError `port.in-use` */
+/** @throws ProblemError `port.in-use`, `settings.invalid` for an address or a certificate that cannot be used */
 export async function startListener({ address, fetch, tls, upgrade }: ListenerOptions): Promise<Listener> {
   const handle = getRequestListener(fetch, { overrideGlobalObjects: false });
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     void handle(request, response);
   };
   const limits = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
-  const server = (
-    tls ? createTlsServer({ ...limits, ...tls }, onRequest) : createPlainServer(limits, onRequest)
-  ) as Server;
+  const server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createPlainServer(limits, onRequest);
   const upgraded = new Set<Duplex>();
   if (upgrade)
     server.on('upgrade', (request, socket, head) => {
@@ -54,6 +55,7 @@ export async function startListener({ address, fetch, tls, upgrade }: ListenerOp
     : `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
   return {
     address: place,
+    port: isSocketFile ? undefined : bound.port,
     url: isSocketFile ? `unix:${place}` : `${tls ? 'https' : 'http'}://${place}`,
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => {
@@ -71,15 +73,38 @@ export async function startListener({ address, fetch, tls, upgrade }: ListenerOp
   };
 }
 
+function createSecureServer(...[options, onRequest]: Parameters<typeof createTlsServer>): Server {
+  try {
+    return createTlsServer(options, onRequest) as Server;
+  } catch (error) {
+    throw new ProblemError('settings.invalid', `the certificate or its key cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** @throws ProblemError when somebody listens there, or when it is not a socket that lies there */
+async function removeDeadSocket(file: string): Promise<void> {
+  const found = await lstat(file).catch(() => undefined);
+  if (!found) return;
+  if (!found.isSocket()) throw new ProblemError('settings.invalid', `${file} is there already, and is no socket`);
+  const isAlive = await new Promise<boolean>((resolve) => {
+    const socket = connect(file, () => resolve(true)).on('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+  if (isAlive) throw new ProblemError('port.in-use', `${file} is in use`, { details: { address: file } });
+  await unlink(file);
+}
+
 async function listen(server: Server, address: string): Promise<void> {
   const { host, port, file } = parseAddress(address);
-  if (file !== undefined) await unlink(file).catch(() => {});
+  if (file !== undefined) await removeDeadSocket(file);
   await new Promise<void>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
       reject(
         error.code === 'EADDRINUSE'
           ? new ProblemError('port.in-use', `${address} is in use`, { cause: error, details: { address } })
-          : error,
+          : new ProblemError('settings.invalid', `cannot listen on ${address}: ${error.code}`, { cause: error }),
       );
     };
     server.once('error', fail);

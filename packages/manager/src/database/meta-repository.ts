@@ -7,6 +7,10 @@ export interface MetaRepository {
   set(key: string, value: string): Promise<void>;
   /** Adds one to a counter and returns it; the first is 1. */
   next(key: string): Promise<number>;
+  /** Keys that begin with the prefix, with their values. */
+  list(prefix: string): Promise<Map<string, string>>;
+  /** Removes a key that still has this value. */
+  remove(key: string, value: string): Promise<void>;
 }
 
 export function createMetaRepository(db: Kysely<Tables>, tenant_id: string): MetaRepository {
@@ -31,6 +35,24 @@ export function createMetaRepository(db: Kysely<Tables>, tenant_id: string): Met
       const current = Number((await this.get(key)) ?? 0);
       await this.set(key, String(current + 1));
       return current + 1;
+    },
+    async list(prefix) {
+      const rows = await db
+        .selectFrom('meta')
+        .select(['key', 'value'])
+        .where('tenant_id', '=', tenant_id)
+        .where('key', '>=', prefix)
+        .where('key', '<', `${prefix}\uffff`)
+        .execute();
+      return new Map(rows.map(({ key, value }) => [key, value]));
+    },
+    async remove(key, value) {
+      await db
+        .deleteFrom('meta')
+        .where('tenant_id', '=', tenant_id)
+        .where('key', '=', key)
+        .where('value', '=', value)
+        .execute();
     },
   };
 }

@@ -14,7 +14,7 @@ const refusal = (run: () => void): string | undefined => {
 const urlRefusal = (url: string, allow: readonly string[] = []): string | undefined =>
   refusal(() => createAddressGuard(allow).checkUrl(new URL(url)));
 const addressRefusal = (addresses: readonly string[], allow: readonly string[] = []): string | undefined =>
-  refusal(() => createAddressGuard(allow).checkAddresses('host.test', addresses));
+  refusal(() => createAddressGuard(allow).checkAddresses('host.test', addresses, 443));
 
 describe('forms of addresses that stay inside', () => {
   test.each([
@@ -93,6 +93,15 @@ test('link-local stays closed whatever the settings say', () => {
   expect(addressRefusal(['10.0.0.1', '::1'], everything)).toBeUndefined();
   for (const address of ['169.254.169.254', '::ffff:169.254.169.254', 'fe80::1'])
     expect(addressRefusal([address], everything)).toBe('fetch.blocked');
+});
+
+test('the own listeners stay closed whatever the settings say', () => {
+  const own = { ports: new Set([4780]), addresses: () => ['192.0.2.7', '2001:db8::7', 'fe80::1%eth0'] };
+  const strict = createAddressGuard(['0.0.0.0/0', '::/0'], own);
+  const at = (host: string, port: number) => refusal(() => strict.checkUrl(new URL(`http://${host}:${port}/`)));
+  for (const host of ['127.0.0.1', '127.9.9.9', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '192.0.2.7', '[2001:db8::7]'])
+    expect([host, at(host, 4780), at(host, 4779)]).toEqual([host, 'fetch.blocked', undefined]);
+  expect(at('192.0.2.8', 4780)).toBeUndefined();
 });
 
 test('one private address among public ones refuses the host, and so does no address', () => {

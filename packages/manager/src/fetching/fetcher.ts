@@ -1,6 +1,6 @@
 import { ProblemError, type Clock } from '@sbox/core';
 import type { Dispatcher } from 'undici';
-import { createAddressGuard, type AddressGuard } from './address-guard.ts';
+import { addressesOfMachine, createAddressGuard, type AddressGuard } from './address-guard.ts';
 import { discard, readContent, type Content } from './content.ts';
 import { createGuardedAgent, resolveBySystem, type Resolve } from './guarded-agent.ts';
 import { isPassingProblem, networkProblem } from './network-problem.ts';
@@ -29,6 +29,8 @@ export interface FetcherOptions {
   /** From 0 to 1. */
   readonly random: () => number;
   readonly resolve?: Resolve;
+  /** Where this process listens; never fetched from, whatever `allow` says. */
+  readonly ownPorts?: ReadonlySet<number>;
   /** Of sbox, for the User-Agent of sources that set none. */
   readonly version?: string;
 }
@@ -39,7 +41,8 @@ const maxRetries = 2;
 export function createFetcher(options: FetcherOptions): Fetcher {
   const { clock, timeoutMs } = options;
   const closing = new AbortController();
-  const guard = createAddressGuard(options.allow);
+  const own = { ports: options.ownPorts ?? new Set<number>(), addresses: addressesOfMachine };
+  const guard = createAddressGuard(options.allow, own);
   const agent = createGuardedAgent(guard, options.resolve ?? resolveBySystem);
 
   return {

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
-import { Agent, type Dispatcher } from 'undici';
-import type { AddressGuard } from './address-guard.ts';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { portOf, type AddressGuard } from './address-guard.ts';
 
 /** All addresses of a host name. */
 export type Resolve = (host: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
@@ -16,7 +16,11 @@ export function createGuardedAgent(
   resolve: Resolve,
 ): AsyncDisposable & { readonly dispatcher: Dispatcher } {
   const agent = new Agent({
-    connect: { lookup: checkedLookup(guard, resolve), timeout: connectTimeoutMs },
+    // Made for each connection, because a look-up is not told the port.
+    connect(target, done) {
+      const lookup = checkedLookup(guard, resolve, portOf(target.protocol, target.port));
+      buildConnector({ lookup, timeout: connectTimeoutMs, allowH2: false })(target, done);
+    },
     allowH2: false,
     connections: 4,
     pipelining: 1,
@@ -30,7 +34,7 @@ export function createGuardedAgent(
 
 /** The socket connects to exactly the addresses that were checked here; a second look-up could give others. */
 const checkedLookup =
-  (guard: AddressGuard, resolve: Resolve): LookupFunction =>
+  (guard: AddressGuard, resolve: Resolve, port: number): LookupFunction =>
   (host, { all }, done) => {
     const answer = async (): Promise<void> => {
       try {
@@ -38,6 +42,7 @@ const checkedLookup =
         guard.checkAddresses(
           host,
           found.map(({ address }) => address),
+          port,
         );
         if (all) done(null, [...found]);
         else done(null, found[0]?.address ?? '', found[0]?.family);

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
+import { deploymentSchema } from './deployments.ts';
 import {
   countSchema,
   digestSchema,
@@ -165,36 +166,17 @@ const diffSchema = named(
   }),
 );
 
-const deploymentSchema = named(
-  'Deployment',
-  'Moving servers to a version: one first, the rest on its verdict. `state`: running, succeeded, halted, superseded. Of a server: waiting, sent, serving, committed, refused, or moved when it got another order since.',
-  z.object({
-    id: idSchema,
-    config_id: idSchema,
-    version: countSchema,
-    state: z.string(),
-    /** Why it was halted. */
-    reason: z.nullable(z.object({ server_id: idSchema, code: z.string(), detail: z.string() })),
-    servers: z.array(
-      z.object({
-        server_id: idSchema,
-        name: z.string(),
-        state: z.string(),
-        epoch: countSchema,
-        generation: countSchema,
-      }),
-    ),
-    author: z.string(),
-    created_at: timeSchema,
-    ended_at: z.nullable(timeSchema),
-  }),
-);
-
 const exampleBody = { name: 'example', subscriptions: ['example'], settings: { inbounds: [{ listen_port: 2080 }] } };
 const reads = 'configs:read' as const;
 const writes = 'configs:write' as const;
 const notFound = 'config.not-found' as const;
-const renderProblems = ['config.no-nodes', 'config.invalid', 'engine.check-failed', 'engine.too-old'] as const;
+const renderProblems = [
+  'config.no-nodes',
+  'config.invalid',
+  'engine.check-failed',
+  'engine.too-old',
+  'subscription.version-not-found',
+] as const;
 const changeProblems = ['request.invalid', notFound, 'precondition.required', 'precondition.failed'] as const;
 
 export const configs = {
@@ -395,30 +377,5 @@ export const configs = {
     ok: { status: 200, bytes: 'application/json' },
     problems: [notFound, 'config.version-not-found'],
     example: { params: { id: 'example' } },
-  }),
-};
-
-export const deployments = {
-  list: route({
-    id: 'listDeployments',
-    method: 'get',
-    path: '/api/v1/deployments',
-    summary: 'Deployments, newest first',
-    permission: reads,
-    query: pageQuery,
-    ok: { status: 200, schema: page(deploymentSchema) },
-    problems: ['request.invalid'],
-    example: {},
-  }),
-  get: route({
-    id: 'getDeployment',
-    method: 'get',
-    path: '/api/v1/deployments/{id}',
-    summary: 'One deployment with the state of each server',
-    permission: reads,
-    params: idParams,
-    ok: { status: 200, schema: deploymentSchema },
-    problems: ['deployment.not-found'],
-    example: { params: { id: '{deployment}' } },
   }),
 };

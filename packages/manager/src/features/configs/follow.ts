@@ -3,6 +3,7 @@ import type { Logger } from '@sbox/daemon/log';
 import { errorFields } from '@sbox/daemon/log';
 import type { Store } from '../../database/store.ts';
 import type { DeploymentsService } from '../deployments/deployments-service.ts';
+import { unfollowed } from '../subscriptions/unfollowed.ts';
 import type { Config } from './configs-repository.ts';
 import type { ConfigsService } from './configs-service.ts';
 
@@ -33,6 +34,7 @@ export function createFollow({ store, configs, deployments, log }: FollowDeps) {
 
   return {
     async subscriptionChanged(subscriptionId: string): Promise<void> {
+      const mark = await unfollowed.mark(store.meta, subscriptionId);
       const subscription = await store.subscriptions.find(subscriptionId);
       const message = `subscription ${subscription?.name ?? subscriptionId} changed`;
       for (const config of await store.configs.using(subscriptionId)) {
@@ -48,7 +50,10 @@ export function createFollow({ store, configs, deployments, log }: FollowDeps) {
         }
         await deployNewest(config, message);
       }
+      if (mark !== undefined) await unfollowed.done(store.meta, subscriptionId, mark);
     },
+    /** Changes that nobody followed because the manager stopped. */
+    left: async (): Promise<string[]> => await unfollowed.ids(store.meta),
     /** A version that came while another was being deployed gets its turn; one that was halted does not come again. */
     async deploymentEnded(configId: string, version: number): Promise<void> {
       const config = await store.configs.find(configId);

@@ -38,7 +38,7 @@ type Engines = readonly { readonly kind: string; readonly version: string; reado
 export interface Versions {
   /** What a recipe uses now. @throws ProblemError `config.no-nodes` when no subscription has a version */
   inputsNow(recipe: Pick<Config, 'engine' | 'settings' | 'subscriptions'>): Promise<VersionInputs>;
-  /** Renders for every target that servers of the config have. @throws ProblemError of rendering and checking */
+  /** Renders for every target that servers of the config have. @throws ProblemError of rendering and checking, or when a snapshot is gone */
   make(inputs: VersionInputs, serverIds: readonly string[]): Promise<MadeVersion>;
   /** Looks at the inputs without judging them. */
   inspect(
@@ -162,8 +162,17 @@ async function loadNodes(
   { snapshots }: VersionInputs,
 ): Promise<Node[]> {
   const lists = [];
-  for (const { subscription_id, version } of snapshots)
-    lists.push((await subscriptions.parsed(subscription_id, version))?.nodes ?? []);
+  for (const { subscription_id, version } of snapshots) {
+    const parsed = await subscriptions.parsed(subscription_id, version);
+    // Without it other bytes would go by the name of this version.
+    if (!parsed)
+      throw new ProblemError(
+        'subscription.version-not-found',
+        `snapshot ${version} of ${subscription_id}, which this version was made from, was deleted with its subscription`,
+        { fix: 'Generate a new version of the config.' },
+      );
+    lists.push(parsed.nodes);
+  }
   return pipeline(lists);
 }
 

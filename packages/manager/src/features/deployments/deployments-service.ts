@@ -55,6 +55,7 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
   const { store, configs, versions, clock, newId, queue, background, stopping } = deps;
   const poked = new Set<string>();
   const soon = new Set<string>();
+  const startedMs = clock.now();
   let pauseMs = 0;
 
   /** Takes a deployment as far as it goes now. One pending call is enough: it sees all that came before it. */
@@ -63,7 +64,7 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
     poked.add(id);
     await queue.run('deployments', async () => {
       poked.delete(id);
-      while (await advance({ ...deps, pokeSoon }, id));
+      while (await advance({ ...deps, pokeSoon, startedMs }, id));
     });
   };
   /** Verdicts of a fleet come in a flood: looking at it takes a tenth of the time at most. */
@@ -74,9 +75,9 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
       await clock.sleep(pauseMs, stopping).catch(() => {});
       soon.delete(id);
       if (stopping.aborted) return;
-      const startedMs = clock.monotonic();
+      const pokedMs = clock.monotonic();
       await poke(id);
-      pauseMs = Math.min(longestPauseMs, 10 * (clock.monotonic() - startedMs));
+      pauseMs = Math.min(longestPauseMs, 10 * (clock.monotonic() - pokedMs));
     });
   };
 
@@ -190,8 +191,11 @@ async function supersede({ clock }: DeploymentsDeps, tx: Repositories, configId:
   }
 }
 
-/** What a step needs beside: a way to have another deployment looked at. */
+/** What a step needs beside. */
 interface Steps extends DeploymentsDeps {
+  /** Since when verdicts can be heard: nobody is late for the time that the manager was away. */
+  readonly startedMs: number;
+  /** Has another deployment looked at. */
   readonly pokeSoon: (id: string) => void;
 }
 
@@ -277,13 +281,13 @@ async function send(
   return isNew;
 }
 
-const planOf = ({ presence, clock }: DeploymentsDeps, { servers }: Deployment): PlanServer[] =>
+const planOf = ({ presence, clock, startedMs }: Steps, { servers }: Deployment): PlanServer[] =>
   servers.map(({ server_id, state, sent_at }) => ({
     server_id,
     state,
     is_online: presence.isOnline(server_id),
     is_island: presence.isIsland(server_id),
-    sent_ms_ago: sent_at === null ? 0 : clock.now() - Date.parse(sent_at),
+    sent_ms_ago: sent_at === null ? 0 : clock.now() - Math.max(Date.parse(sent_at), startedMs),
   }));
 
 async function refusalOf(store: Store, { servers }: Deployment): Promise<HaltReason | undefined> {

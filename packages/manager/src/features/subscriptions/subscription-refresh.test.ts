@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { createFakeClock, createNewId, ProblemError } from '@sbox/core';
+import { createFakeClock, createNewId, isoTime, ProblemError } from '@sbox/core';
 import { randomBytes } from '@sbox/daemon/keys';
 import { silentLogger } from '@sbox/daemon/log';
 import { openDatabase } from '../../database/open-database.ts';
@@ -93,10 +93,12 @@ test('what comes for a source that was changed meanwhile is not taken', async ()
   const asked = opened.refresher.refresh('sub');
   while (opened.pending.length === 0) await new Promise((resolve) => setImmediate(resolve));
   const source = JSON.stringify({ type: 'url', url: 'https://example.test/other' });
-  await opened.store.subscriptions.update('sub', { source });
+  const next_fetch_at = isoTime(opened.clock.now());
+  await opened.store.subscriptions.update('sub', { source, next_fetch_at });
   await opened.answer(content(text));
   expect(await asked).toMatchObject({ outcome: 'failed', code: 'precondition.failed', version: null });
-  expect((await opened.store.subscriptions.find('sub'))?.version).toBeNull();
+  // The fetch of the new source is still due.
+  expect(await opened.store.subscriptions.find('sub')).toMatchObject({ version: null, next_fetch_at });
 });
 
 test('a subscription that is deleted meanwhile is not found', async () => {

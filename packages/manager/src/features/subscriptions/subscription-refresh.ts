@@ -16,6 +16,7 @@ import type { Fetcher, FetchResult } from '../../fetching/fetcher.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
 import type { Source } from './subscription-source.ts';
 import type { Fetch, Parsed, Subscription } from './subscriptions-repository.ts';
+import { unfollowed } from './unfollowed.ts';
 import { parseUsage } from './usage-header.ts';
 
 export interface RefreshDeps {
@@ -165,7 +166,8 @@ async function settle(
   const current = await tx.subscriptions.find(seen.id);
   if (!current) throw new ProblemError('subscription.not-found', `subscription ${seen.id}`);
   const content = result.kind === 'not-modified' ? undefined : result.content;
-  const verdict = current.source === seen.source ? await judge(tx, current, result, accept) : outdated;
+  const isOutdated = current.source !== seen.source;
+  const verdict = isOutdated ? outdated : await judge(tx, current, result, accept);
   const fetch = {
     id: newId('fet'),
     subscription_id: seen.id,
@@ -176,6 +178,8 @@ async function settle(
     duration_ms: content?.duration_ms ?? ('ms' in result ? result.ms : 0),
   };
   await tx.subscriptions.insertFetch(fetch);
+  // Nothing of it is about the new source, whose own fetch stays due.
+  if (isOutdated) return { ...fetch, number: 0 };
   const isBad = verdict.outcome === 'failed' || verdict.outcome === 'quarantined';
   const usage = parseUsage(content?.headers['subscription-userinfo']);
   await tx.subscriptions.update(seen.id, {
@@ -243,6 +247,7 @@ async function takeSnapshot(
     content.bytes,
   );
   await tx.subscriptions.update(id, { version, nodes: nodes.length, rejected: rejected.length });
+  await unfollowed.add(tx.meta, id);
   await tx.events.add('subscription.changed', {
     subscription_id: id,
     version,

@@ -4,13 +4,16 @@ import type * as z from 'zod/mini';
 
 export type Source = z.output<typeof subscriptionWriteSchema>['source'];
 
+const hiddenUrl = `https://${redactedMark}`;
+
 /** What may be shown of a source without permission to see secrets. */
 export function hideSource(source: Source): Source {
   if (source.type === 'inline') return { type: 'inline', text: redactedMark };
   const { headers, ...rest } = source;
   return {
     ...rest,
-    url: redactText(source.url),
+    // As it is sent: in the text that was given, a blank or a quote would end what is taken for the address.
+    url: redactText(URL.parse(source.url)?.href ?? hiddenUrl),
     ...(headers === undefined
       ? {}
       : { headers: Object.fromEntries(Object.keys(headers).map((name) => [name, redactedMark])) }),

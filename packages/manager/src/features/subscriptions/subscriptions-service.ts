@@ -9,6 +9,7 @@ import { checkRevision } from '../if-match.ts';
 import { nextFetchAt, type Refresher } from './subscription-refresh.ts';
 import { hideSource, readSource, type Source } from './subscription-source.ts';
 import type { Fetch, Snapshot, Subscription } from './subscriptions-repository.ts';
+import { unfollowed } from './unfollowed.ts';
 import type { Usage } from './usage-header.ts';
 
 export type SubscriptionWrite = z.output<typeof subscriptionWriteSchema>;
@@ -121,7 +122,8 @@ function writesOf(deps: SubscriptionsDeps) {
       const { row, hasNewSource } = await store.transaction(
         async (tx) => await writeRow(deps, tx, id, ifMatch, change),
       );
-      if (hasNewSource) await refresher.refresh(row.id);
+      // Behind a fetch of the old source that may be running, instead of sharing its outcome.
+      if (hasNewSource) await refresher.refreshDue(row.id);
       return await showOne(store, row.id);
     },
     async remove(id: string, ifMatch: string): Promise<void> {
@@ -148,6 +150,7 @@ function writesOf(deps: SubscriptionsDeps) {
         if (version !== null) await parsed(tx, found, version);
         const changes = { pinned_version: version, revision: found.revision + 1, updated_at: isoTime(clock.now()) };
         await tx.subscriptions.update(found.id, changes);
+        await unfollowed.add(tx.meta, found.id);
         return found;
       });
       deps.changed(row.id);
@@ -219,7 +222,7 @@ async function writeRow(
     revision: row.revision + 1,
     updated_at: isoTime(deps.clock.now()),
     next_fetch_at: hasNewSource
-      ? makeUpAt(deps.clock)
+      ? isoTime(deps.clock.now())
       : nextFetchAt(deps, { refresh_every: change.refresh_every ?? row.refresh_every, source }),
     // Another source knows nothing of the old one's validators.
     ...(hasNewSource ? { etag: null, last_modified: null, usage: null } : {}),

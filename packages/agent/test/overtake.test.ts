@@ -1,0 +1,95 @@
+import { ProblemError } from '@sbox/core';
+import { expect, jest, test } from '@jest/globals';
+import type { Order, Reconciler } from '../src/order.ts';
+import { directConfig, isCommitted, isRefused, openRig, until, type Rig } from './reconciler-rig.ts';
+
+jest.setTimeout(30_000);
+
+async function openWithFirst(rig: Rig): Promise<Reconciler> {
+  const agent = await rig.open();
+  await agent.boot();
+  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
+  await until(agent, isCommitted(1));
+  return agent;
+}
+
+/** An order whose content never comes. */
+const neverComing = (order: Order): Order & { readonly asked: Promise<void> } => {
+  const asked = Promise.withResolvers<void>();
+  const fetch: Order['blobs']['fetch'] = async (_digest, _maxBytes, signal) => {
+    asked.resolve();
+    return await new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+  };
+  return { ...order, blobs: { fetch }, asked: asked.promise };
+};
+
+test('a download that takes for ever stops nothing: a newer order and a rollback overtake it', async () => {
+  await using rig = await openRig();
+  const agent = await openWithFirst(rig);
+  const second = neverComing(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
+  agent.offer(second);
+  await second.asked;
+  agent.offer(rig.order({ generation: 3, config: directConfig(rig.port, { log: { level: 'info' } }) }));
+  await until(agent, isCommitted(3));
+
+  const fourth = neverComing(rig.order({ generation: 4, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
+  agent.offer(fourth);
+  await fourth.asked;
+  expect(await agent.rollback()).toMatchObject({ generation: 1 });
+  expect(agent.state).toMatchObject({ phase: 'held', running: { generation: 1 } });
+});
+
+test('a newer order that comes during a rollback by hand ends the hold', async () => {
+  await using rig = await openRig();
+  const agent = await openWithFirst(rig);
+  agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
+  await until(agent, isCommitted(2));
+  const rolledBack = agent.rollback();
+  agent.offer(rig.order({ generation: 3, config: directConfig(rig.port, { log: { level: 'info' } }) }));
+  expect(await rolledBack).toMatchObject({ generation: 1 });
+  expect(await until(agent, isCommitted(3))).toMatchObject({ held: null });
+});
+
+test('when an order is refused, nothing of its trial goes on', async () => {
+  await using rig = await openRig();
+  let inFlight = 0;
+  const agent = await rig.open({
+    overlay: async ({ slot }) => {
+      if (slot.mode === 'live') throw new ProblemError('config.invalid', 'no');
+      inFlight += 1;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      inFlight -= 1;
+      throw new ProblemError('config.invalid', 'no');
+    },
+  });
+  await agent.boot();
+  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
+  await until(agent, isRefused('config.invalid'));
+  expect(inFlight).toBe(0);
+});
+
+test('an order that is offered again does not end its own download', async () => {
+  await using rig = await openRig();
+  const agent = await rig.open();
+  await agent.boot();
+  const order = rig.order({ generation: 1, config: directConfig(rig.port) });
+  const asked = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let fetches = 0;
+  const fetch: Order['blobs']['fetch'] = async (...args) => {
+    fetches += 1;
+    asked.resolve();
+    await goOn.promise;
+    args[2].throwIfAborted();
+    return await order.blobs.fetch(...args);
+  };
+  agent.offer({ ...order, blobs: { fetch } });
+  await asked.promise;
+  agent.offer(order);
+  goOn.resolve();
+  await until(agent, isCommitted(1));
+  expect(fetches).toBe(1);
+  expect((await agent.history()).map(({ state }) => state)).toEqual(['committed']);
+});
