@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { expect, jest, test } from '@jest/globals';
@@ -249,6 +249,7 @@ test('an operator goes back one version, and the server stays there until a newe
 
   expect(await agent.rollback()).toMatchObject({ generation: 1, state: 'committed' });
   expect(agent.state).toMatchObject({ phase: 'held', running: { generation: 1 }, held: expect.any(String) });
+  expect(readlinkSync(path.join(rig.directory, 'slots/edge/lkg'))).toMatch(/^1\.1-/);
   agent.offer(second);
   await until(agent, ({ held }) => held !== null);
   expect(agent.state).toMatchObject({ running: { generation: 1 } });

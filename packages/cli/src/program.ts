@@ -128,7 +128,7 @@ async function run(row: CommandRow, call: Bare, host: Host): Promise<number> {
 const isStop = (error: unknown): boolean =>
   error instanceof ProblemError
     ? error.code === 'command.failed' && error.message === stoppedDetail
-    : error instanceof Error && error.name === 'AbortError';
+    : (error as { name?: unknown } | undefined)?.name === 'AbortError';
 
 /** The words of `argv` that name a command: `config deploy`; its help is what to read. */
 function commandOf(program: Command, argv: readonly string[]): string {

@@ -30,10 +30,8 @@ test.each([
 
 test('--version of a command is its own option, not the version of the program', async () => {
   using host = openTestHost();
-  const { code, stdout, stderr } = await host.run([
-    ...['config', 'deploy', 'main', '--version', 'three'],
-    ...['--manager', 'http://127.0.0.1:9'],
-  ]);
+  const words = 'config deploy main --version three --manager http://127.0.0.1:9'.split(' ');
+  const { code, stdout, stderr } = await host.run(words);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain('--version is "three", not a whole number from 1 on');
   expect((await host.run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
@@ -58,7 +56,7 @@ test('generate says where it cannot write, and check what is no JSON', async () 
   writeFileSync(links, 'ss://YWVzLTEyOC1nY206c2VjcmV0@192.0.2.2:8388#Oslo\n');
   const written = await host.run(['generate', '-u', links, '--engine', singBox, '-f', 'nowhere/config.json']);
   expect(written.code).toBe(1);
-  expect(written.stderr).toMatch(/cause: .*nowhere\/config\.json cannot be written: ENOENT/);
+  expect(written.stderr).toMatch(/cause: .*nowhere\/config\.json cannot be written: .*ENOENT/);
   expect(written.stderr).not.toContain('bug');
   const checked = await host.run(['check', links]);
   expect(checked.code).toBe(7);

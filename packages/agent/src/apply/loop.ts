@@ -18,7 +18,7 @@ import { retryDelayMs } from './retry-schedule.ts';
 import { engineName } from './stage.ts';
 import { describeState } from './state-view.ts';
 import { strike } from './strikes.ts';
-import { record, slotsOf, tolerate, versionOfOrder } from './versions.ts';
+import { markGood, record, slotsOf, tolerate, versionOfOrder } from './versions.ts';
 import { beginWatch, collectGarbage, commit, look, type Watched } from './watch.ts';
 
 export interface LoopDeps {
@@ -278,9 +278,7 @@ export class Loop implements AsyncDisposable {
     this.#watched = undefined;
     await tolerate(ctx, async () => await record(ctx, 'ROLLEDBACK', version, refusal));
     await restore(ctx, target);
-    await tolerate(ctx, async () => {
-      for (const { name, slot } of target.units) if (slot !== null) await ctx.store.slots.point(name, 'lkg', slot);
-    });
+    await tolerate(ctx, async () => await markGood(ctx, target));
     const order = this.#orderOf(version);
     const isSticky = await strike(ctx, refusal);
     if (order !== undefined) await this.#putOff(order, refusal, { isSticky, attempt: this.#attempt });
@@ -340,6 +338,7 @@ export class Loop implements AsyncDisposable {
     [this.#watched, this.#nack] = [undefined, null];
     await record(ctx, 'ROLLEDBACK', from, { code: 'apply.rolled-back', message: 'by hand' });
     await restore(ctx, target);
+    await tolerate(ctx, async () => await markGood(ctx, target));
     this.#deps.onChange();
     const entry = historyOf(ctx.store.journal.records).findLast(
       (one) => one.epoch === target.epoch && one.generation === target.generation && one.source === target.source,

@@ -54,6 +54,11 @@ export async function record(
   await ctx.store.journal.append(entry);
 }
 
+/** What the links say when the journal is lost. */
+export async function markGood({ store }: ApplyContext, version: JournalVersion): Promise<void> {
+  for (const { name, slot } of version.units) if (slot !== null) await store.slots.point(name, 'lkg', slot);
+}
+
 /** For what must not stop the work: an engine goes on when the disk does not. */
 export async function tolerate(ctx: ApplyContext, work: () => Promise<void>): Promise<void> {
   await work().catch((error: unknown) => {

@@ -6,7 +6,7 @@ import type { LiveSlot } from '../state/slots.ts';
 import type { ApplyContext } from './context.ts';
 import { Refusal } from './refusal.ts';
 import { runTrial } from './trial.ts';
-import { record, slotsOf } from './versions.ts';
+import { markGood, record, slotsOf } from './versions.ts';
 
 /** A version that serves and has to stay healthy until it is committed. */
 export interface Watched {
@@ -118,9 +118,7 @@ async function isFallbackBetter(
 export async function commit(ctx: ApplyContext, version: JournalVersion): Promise<void> {
   await record(ctx, 'HEALTHY', version);
   try {
-    for (const { name, slot } of version.units) {
-      if (slot !== null) await ctx.store.slots.point(name, 'lkg', slot);
-    }
+    await markGood(ctx, version);
     await collectGarbage(ctx);
   } catch (error) {
     ctx.log.warn('Tidying up failed', errorFields(error));

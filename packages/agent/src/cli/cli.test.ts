@@ -52,6 +52,13 @@ async function sboxagent(
 }
 
 describe('sboxagent', () => {
+  test.each([[[]], [['config']]])('sboxagent %j shows help and ends as a wrong command', async (words: string[]) => {
+    await using bench = await openBench();
+    const { code, stderr } = await sboxagent(bench, words);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Usage: sboxagent');
+  });
+
   test('every command has a summary and shows help', async () => {
     await using bench = await openBench();
     for (const { usage } of commands) {

@@ -9,7 +9,8 @@ export const probeSchema = z.strictObject({
   urls: z.array(z.string()).check(z.minLength(1), z.maxLength(8)),
   expect: z.array(z.int()),
   need: positive,
-  timeout_ms: durationMs,
+  /** A look at a target holds up everything else that the agent does. */
+  timeout_ms: z.int().check(z.minimum(1), z.maximum(60_000)),
 });
 export type Probe = z.output<typeof probeSchema>;
 

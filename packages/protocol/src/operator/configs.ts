@@ -1,3 +1,4 @@
+import { parseDuration } from '@sbox/core';
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
 import { deploymentSchema } from './deployments.ts';
@@ -16,6 +17,11 @@ import {
   timeSchema,
   versionParams,
 } from '../schema.ts';
+
+const withinMs = (text: string, leastMs: number, mostMs: number): boolean => {
+  const ms = parseDuration(text) ?? -1;
+  return ms >= leastMs && ms <= mostMs;
+};
 
 const inboundSchema = named(
   'Inbound',
@@ -50,7 +56,10 @@ export const configSettingsSchema = named(
         urls: z.array(z.string().check(z.regex(/^https?:\/\//))).check(z.minLength(1), z.maxLength(8)),
         expect: z._default(z.array(z.int()), [200, 204]),
         need: z._default(z.int().check(z.minimum(1)), 1),
-        timeout: z._default(durationSchema, '3s'),
+        timeout: z._default(
+          durationSchema.check(z.refine((text) => withinMs(text, 1, 60_000), 'must be from 1ms to 60s')),
+          '3s',
+        ),
       }),
       {
         urls: ['https://www.gstatic.com/generate_204', 'https://cp.cloudflare.com/generate_204'],
@@ -60,7 +69,10 @@ export const configSettingsSchema = named(
       },
     ),
     /** How long a version must stay healthy after the take-over before it is committed. */
-    watch: z._default(durationSchema, '10s'),
+    watch: z._default(
+      durationSchema.check(z.refine((text) => withinMs(text, 0, 86_400_000), 'must be at most 1d')),
+      '10s',
+    ),
     /** What an agent does that ran imported files when the manager returns. */
     on_return: z._default(z.enum(['enforce', 'adopt', 'hold']), 'enforce'),
   }),
