@@ -21,7 +21,7 @@ export interface AppsDeps {
 
 /** A subscription's text is the largest thing that people or agents send. */
 const maxSubscriptionBytes = 17 * 1024 * 1024;
-const maxStatusBytes = 1024 * 1024;
+const maxJsonBytes = 1024 * 1024;
 
 /** What one listener answers: only what it is set to serve is there at all. */
 export function createManagerApp(deps: AppsDeps, serves: ListenerSettings['serves']) {
@@ -38,11 +38,19 @@ export function createManagerApp(deps: AppsDeps, serves: ListenerSettings['serve
   if (serves.includes('agents')) {
     const { draft, ...small } = agentRoutes;
     const { draft: takeDraft, ...handlers } = deps.agents;
-    mount(app, small, handlers, { guard, maxBodyBytes: maxStatusBytes });
+    mount(app, small, handlers, { guard, maxBodyBytes: maxJsonBytes });
     mount(app, { draft }, { draft: takeDraft }, { guard, maxBodyBytes: maxSubscriptionBytes });
   }
   if (serves.includes('api')) {
-    mount(app, operatorContract, deps.operators, { guard, maxBodyBytes: maxSubscriptionBytes, replay });
+    const { subscriptions, ...others } = operatorContract;
+    const { subscriptions: answerSubscriptions, ...answerOthers } = deps.operators;
+    mount(
+      app,
+      { subscriptions },
+      { subscriptions: answerSubscriptions },
+      { guard, maxBodyBytes: maxSubscriptionBytes, replay },
+    );
+    mount(app, others, answerOthers, { guard, maxBodyBytes: maxJsonBytes, replay });
     mountDocuments(app, { version: deps.version });
   } else {
     const { live, ready } = operatorContract.system;

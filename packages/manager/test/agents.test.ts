@@ -167,6 +167,11 @@ describe('statuses', () => {
     expect(await fleet.agent.client.draft({ body })).toEqual({ subscription: 'draft-edge' });
     const draft = await fleet.client.subscriptions.get({ params: { id: 'draft-edge' } });
     expect(draft).toMatchObject({ nodes: 1, version: 1 });
+    // Once a config is made of it, the server cannot change what others run.
+    await fleet.client.configs.create({ body: { name: 'taken', subscriptions: ['draft-edge'] } });
+    const other = Buffer.from(body.toString().replace('192.0.2.9', '192.0.2.66'));
+    expect(await fleet.agent.client.draft({ body: other })).toEqual({ subscription: 'draft-edge-2' });
+    expect(await fleet.client.subscriptions.get({ params: { id: 'draft-edge' } })).toMatchObject({ version: 1 });
   });
 });
 
@@ -226,6 +231,7 @@ describe('the socket', () => {
     const { port } = new URL(fleet.manager.manager.url);
     const caller = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
     caller.on('error', () => {});
+    caller.setTimeout(2000, () => caller.destroy(new Error('nobody cut it')));
     caller.write('GET /nothing HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
     let answer = '';
     caller.on('data', (chunk: Buffer) => (answer += chunk.toString()));

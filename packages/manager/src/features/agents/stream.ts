@@ -179,7 +179,7 @@ function refuse(socket: Duplex, error: unknown): void {
   );
   const body = JSON.stringify(problem);
   // An upgraded connection has no time limit: a caller that keeps its half open would hold it for ever.
-  //X socket.once('finish', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${problem.status} Refused\r\ncontent-type: application/problem+json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
