@@ -28,4 +28,4 @@ export function problemJson(error: unknown): string {
 
 /** Names and abbreviations keep their capitals. */
 const lowerFirst = (sentence: string): string =>
-  /^[A-Z][a-z]/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence;
+  /^[A-Z][a-z ]/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence;

@@ -51,7 +51,12 @@ export const problemTable = {
   'internal.unavailable': row(503, 6, 'Not ready yet', 'Try again in a moment; /readyz says what is missing.'),
   'remote.failed': row(502, 1, 'The other side answered with an error', 'See detail.'),
   'manager.unreachable': row(503, 6, 'The manager cannot be reached', 'Start it with: sboxmgr serve'),
-  'manager.running': row(409, 5, 'A manager already runs on this data', 'Stop it first, or choose another data_dir.'),
+  'manager.running': row(
+    409,
+    5,
+    'A manager already runs on this data',
+    'Stop it first, or choose another directory with --data.',
+  ),
   'manager.untrusted': row(
     502,
     4,
@@ -61,7 +66,7 @@ export const problemTable = {
 
   // People and keys
   'auth.missing': row(401, 4, 'Credentials are missing', 'Send Authorization: Bearer with a token.'),
-  'auth.invalid': row(401, 4, 'The token is not valid', 'Use a token that exists and has not been revoked.'),
+  'auth.invalid': row(401, 4, 'The token is not valid', 'Name the file with a valid token: --token-file FILE'),
   'auth.forbidden': row(403, 4, 'The token may not do this', 'Use a token with the permission named in details.'),
   'auth.signature-missing': row(401, 4, 'The request is not signed', 'Requests of agents carry an RFC 9421 signature.'),
   'auth.signature-invalid': row(401, 4, 'The signature does not verify', 'Join the server again with a new token.'),
@@ -72,7 +77,7 @@ export const problemTable = {
     'Set the clock of the server; details has the time of the manager.',
   ),
   'auth.revoked': row(410, 4, 'This server has been removed', 'Join it again with a new token.'),
-  'token.not-found': row(404, 3, 'No such access token', 'List them: GET /api/v1/tokens'),
+  'token.not-found': row(404, 3, 'No such access token', 'List them: sboxmgr token list'),
   'join-token.invalid': row(401, 4, 'The join token is not valid', 'Make a new one: sboxmgr server token'),
   'join-token.used': row(401, 4, 'The join token was used already', 'Make a new one: sboxmgr server token'),
   'join-token.expired': row(401, 4, 'The join token has expired', 'Make a new one: sboxmgr server token'),
@@ -135,7 +140,7 @@ export const problemTable = {
     'This address may not be fetched',
     'Use a public address, or allow its network in fetch.allow.',
   ),
-  'fetch.failed': row(502, 6, 'The address could not be fetched', 'Check the address and the network of the manager.'),
+  'fetch.failed': row(502, 6, 'The address could not be fetched', 'Check the address and the network.'),
   'fetch.status': row(502, 6, 'The server answered with an error', 'Check the link.'),
   'fetch.timeout': row(504, 8, 'The server did not answer in time', 'Try again; raise fetch.timeout for slow servers.'),
   'fetch.too-large': row(502, 7, 'The answer is too large', 'Raise fetch.max_bytes if the source is right.'),
@@ -184,9 +189,9 @@ export const problemTable = {
     'The server has no config',
     'Deploy one: sboxmgr config deploy NAME --server NAME',
   ),
-  'deployment.not-found': row(404, 3, 'No such deployment', 'List them: GET /api/v1/deployments'),
+  'deployment.not-found': row(404, 3, 'No such deployment', 'List them: sboxmgr deployment list'),
   'deployment.no-servers': row(409, 5, 'There is no server to deploy to', 'Join one: sboxmgr server token'),
-  'deployment.halted': row(409, 5, 'The deployment was halted', 'See the reason in details, mend it, deploy again.'),
+  'deployment.halted': row(409, 5, 'The deployment was halted', 'Mend what the cause says, then deploy again.'),
   'deployment.no-verdict': row(
     504,
     8,
@@ -277,6 +282,18 @@ export const problemTable = {
   'history.empty': row(404, 3, 'There is no earlier version', 'Nothing to roll back to.'),
 
   // This machine
+  'directory.unusable': row(
+    500,
+    1,
+    'The state directory cannot be used',
+    'Choose one that this user may write to: sboxmgr serve --data DIR, sboxagent --state-dir DIR',
+  ),
+  'quickstart.running': row(
+    409,
+    5,
+    'A quickstart already runs in this directory',
+    'Stop it with Ctrl C, or choose another directory with --dir.',
+  ),
   'port.in-use': row(409, 5, 'The port is in use', 'Stop the program that holds it, or choose another port.'),
   'settings.invalid': row(422, 2, 'The settings are not valid', 'Correct the keys named in details.'),
   'settings.unsafe': row(422, 2, 'The settings would open a hole', 'See detail.'),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
+import { messageOf, ProblemError } from '@sbox/core';
 
 /** Bytes of a file, or undefined when there is none. */
 export async function readIfExists(file: string): Promise<Buffer | undefined> {
@@ -60,3 +61,17 @@ export async function readJson(file: string): Promise<unknown> {
 export const writeJson = async (file: string, value: unknown, mode?: number): Promise<void> => {
   await writeAtomic(file, `${JSON.stringify(value, undefined, 2)}\n`, mode);
 };
+
+/**
+ * Makes a directory for one program's own use, or takes the one that is there; answers whether it was made.
+ * @throws ProblemError `directory.unusable` with what the system says
+ */
+export async function openDirectory(directory: string): Promise<boolean> {
+  try {
+    const isNew = (await fs.mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+    await fs.access(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    return isNew;
+  } catch (error) {
+    throw new ProblemError('directory.unusable', `${directory}: ${messageOf(error)}`, { cause: error });
+  }
+}

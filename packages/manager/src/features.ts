@@ -63,11 +63,7 @@ export function createFeatures(deps: FeaturesDeps): Features {
   const { settings, store, clock, newId, random, queue, background, presence, desired, identity, log } = deps;
   const versions = createVersions({ store, clock, engine: deps.engine });
   const configs = createConfigsService({ store, versions, clock, newId, queue });
-  const pace = {
-    heartbeat_ms: msOf(settings.agents.heartbeat),
-    poll_ms: msOf(settings.agents.poll),
-    reconnect_window_ms: msOf(settings.agents.reconnect_window),
-  };
+  const pace = paceOf(settings);
   const manifests = createManifests({ onlineKey: identity.onlineKey, clock, versions, pace, epoch: deps.epoch });
   const deployments = createDeploymentsService({
     store,
@@ -131,3 +127,9 @@ export function createFeatures(deps: FeaturesDeps): Features {
     raiseEpoch: async () => await raiseEpoch(store, manifests, log),
   };
 }
+
+const paceOf = ({ agents }: ManagerSettings) => ({
+  heartbeat_ms: msOf(agents.heartbeat),
+  poll_ms: msOf(agents.poll),
+  reconnect_window_ms: msOf(agents.reconnect_window),
+});

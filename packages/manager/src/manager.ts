@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import path from 'node:path';
 import {
   createNewId,
@@ -10,6 +10,7 @@ import {
   type NewId,
   type RandomBytes,
 } from '@sbox/core';
+import { openDirectory } from '@sbox/daemon/files';
 import { createHub } from '@sbox/daemon/hub';
 import { randomBytes as systemRandomBytes, readPublicKey } from '@sbox/daemon/keys';
 import { silentLogger, type Logger } from '@sbox/daemon/log';
@@ -147,7 +148,7 @@ async function openGround(settings: ManagerSettings, world: World, stack: AsyncD
   // Before anything is written: settings that open a hole leave nothing behind.
   for (const listener of settings.listen) usesTls(listener, settings);
   const directory = path.resolve(settings.data_dir);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await openDirectory(directory);
   await chmod(directory, 0o700);
   stack.use(lockDataDirectory(directory));
   const { db, ...database } = await openDatabase(path.join(directory, 'sbox.db'));

@@ -1,14 +1,17 @@
 import { Writable } from 'node:stream';
-import { readSettings, type SettingsInput } from '@sbox/daemon/config';
+import { ProblemError } from '@sbox/core';
+import { leafKeys, readSettings, type SettingsInput } from '@sbox/daemon/config';
 import { untilAborted } from '@sbox/daemon/lifecycle';
 import { createLogger } from '@sbox/daemon/log';
 import { createWinstonSink } from './log-winston.ts';
-import { startManager } from './manager.ts';
+import { startManager, type Manager } from './manager.ts';
 import { settingsSchema } from './settings.ts';
 
 export interface ServeOptions extends Omit<SettingsInput, 'prefix'> {
   /** Prints one line of JSON once requests are answered. */
   readonly ready?: boolean;
+  /** Told where the manager is, once requests are answered. */
+  readonly onReady?: (manager: Pick<Manager, 'url' | 'adminTokenFile' | 'caFile'>) => void;
 }
 
 export interface ServeStreams {
@@ -23,7 +26,7 @@ export interface ServeStreams {
  * @throws ProblemError `settings.invalid`, `settings.unsafe`, `port.in-use`, `manager.running`
  */
 export async function serve(
-  { ready = false, ...input }: ServeOptions,
+  { ready = false, onReady, ...input }: ServeOptions,
   { stdout, stderr, signal }: ServeStreams,
 ): Promise<void> {
   const { value: settings } = readSettings(settingsSchema, { ...input, prefix: 'SBOXMGR' });
@@ -35,9 +38,15 @@ export async function serve(
     const line = { ready: true, url, admin_token_file: adminTokenFile, pin, ca_file: caFile };
     stdout.write(`${JSON.stringify(line)}\n`);
   }
+  onReady?.(manager);
   await untilAborted(signal);
 }
 
-/** What a setting is and who set it. @throws ProblemError `settings.invalid` */
-export const explainSetting = (input: Omit<SettingsInput, 'prefix'>, key: string) =>
-  readSettings(settingsSchema, { ...input, prefix: 'SBOXMGR' }).explain(key);
+/** What a setting is and who set it. @throws ProblemError `settings.invalid`, also for a key that is none */
+export function explainSetting(input: Omit<SettingsInput, 'prefix'>, key: string) {
+  const keys = leafKeys(settingsSchema);
+  if (!keys.includes(key)) {
+    throw new ProblemError('settings.invalid', `${key} is no setting`, { fix: `One of: ${keys.join(', ')}` });
+  }
+  return readSettings(settingsSchema, { ...input, prefix: 'SBOXMGR' }).explain(key);
+}

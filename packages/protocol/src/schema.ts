@@ -9,13 +9,15 @@ export function named<S extends z.ZodMiniType>(id: string, description: string, 
 
 export const idSchema = z.string().check(z.minLength(1), z.maxLength(64));
 /** Names are used in addresses and on command lines: letters, digits, `.`, `_`, `-`. */
-export const nameSchema = z.string().check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/));
+export const nameSchema = z
+  .string()
+  .check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/, 'must be letters, digits, ., _ and -, at most 64'));
 export const timeSchema = z.iso.datetime();
 export const digestSchema = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
 export const countSchema = z.int().check(z.minimum(0));
 /** A duration as people write it: `30s`, `5m`, `7d`. */
 export const durationSchema = z.string().check(
-  z.regex(/^(0|(\d+(\.\d+)?(ms|[smhdw]))+)$/),
+  z.regex(/^(0|(\d+(\.\d+)?(ms|[smhdw]))+)$/, 'must be a duration as 10s, 5m or 7d'),
   z.refine((text) => parseDuration(text) !== undefined, 'longer than a hundred years'),
 );
 

@@ -141,6 +141,14 @@ test('servers, tokens, events: what an operator does on the first day', async ()
   expect(await console.ok('api', 'get', '/api/v1/status')).toContain('"version"');
   expect(await console.ok('api', 'post', '/api/v1/join-tokens')).toContain('sbox_join_');
   expect((await console.run('api', 'get', '/api/v1/nothing')).code).toBe(3);
+  expect((await console.run('api', 'bogus', '/')).code).toBe(2);
+  expect(await console.ok('settings', 'explain', 'fetch.timeout')).toBe('fetch.timeout = "30s"   (default: default)\n');
+  expect((await console.run('settings', 'explain', 'nope')).stderr).toMatch(
+    /cause: nope is no setting\nfix: {3}One of: data_dir, /,
+  );
+  expect(await console.ok('server', 'list')).toMatch(
+    /^SERVER +STATE +ENGINE +CONFIG +IN SYNC.*\nisland .* main@1 +not yet/,
+  );
 
   const token = (await console.ok('token', 'create', 'reader', '--permission', 'status:read')).trim();
   writeFileSync(path.join(console.dir.path, 'reader'), token);

@@ -168,6 +168,11 @@ test('without --once it stays until it is told to stop, and leaves nothing', asy
   });
   await Promise.race([isReady, ended]);
   expect(processesUnder(dir.path).length).toBeGreaterThan(3);
+  const second = await quickstartHere(dir, ['--once']);
+  expect(second.code).toBe(5);
+  expect(second.output).toMatch(
+    /^error: a quickstart already runs in this directory\ncause: .*\nfix: {3}Stop it with Ctrl C/m,
+  );
   stopping.abort();
   const { code, output } = await ended;
   expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('Ready in') });

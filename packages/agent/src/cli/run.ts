@@ -27,7 +27,11 @@ export async function runCommand(call: Call): Promise<void> {
     api: agent.apiAddress ?? null,
   };
   log.info('agent ready', ready);
+  if (!agent.identity) {
+    log.warn('not joined to a manager: runs imported files only', { fix: 'sboxagent join URL --token-file FILE' });
+  }
   if (flag(call, 'readyJson')) host.stdout(`${JSON.stringify({ ready: true, pid: host.pid, ...ready })}\n`);
   await untilAborted(host.signal);
-  log.info('agent stops', {});
+  const engines = settings.engine.stop_on_exit ? 'stop too' : 'go on; the next agent adopts them';
+  log.info('agent stops', { engines });
 }

@@ -1,6 +1,6 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readJson, writeJson } from '@sbox/daemon/files';
+import { openDirectory, readJson, writeJson } from '@sbox/daemon/files';
 import { openKeyPair, type KeyPair } from '@sbox/daemon/keys';
 import { ProblemError } from '@sbox/core';
 import * as z from 'zod/mini';
@@ -30,10 +30,10 @@ export const statePaths = (stateDir: string) => ({
 
 /**
  * Makes the state directory, readable by its owner only. One that is there keeps its mode: it may be somebody else's.
- * @throws ProblemError `settings.unsafe` when others may write to it
+ * @throws ProblemError `directory.unusable`; `settings.unsafe` when others may write to it
  */
 export async function openStateDirectory(stateDir: string): Promise<void> {
-  if ((await mkdir(stateDir, { recursive: true, mode: 0o700 })) !== undefined) return;
+  if (await openDirectory(stateDir)) return;
   const { mode } = await stat(stateDir);
   if ((mode & 0o022) === 0) return;
   throw new ProblemError('settings.unsafe', `others may write to the state directory ${stateDir}`, {

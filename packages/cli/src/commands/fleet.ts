@@ -1,6 +1,6 @@
 import { chmod, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fromProblem, printGeneration, ProblemError } from '@sbox/core';
+import { compareGenerations, fromProblem, ProblemError } from '@sbox/core';
 import { arg, text, texts, wholeNumber, type Call } from '../command.ts';
 import { connect, type OperatorClient } from '../connection.ts';
 import { age, everyPage, withClient } from './remote.ts';
@@ -8,6 +8,23 @@ import { age, everyPage, withClient } from './remote.ts';
 type Server = Awaited<ReturnType<OperatorClient['servers']['get']>>;
 
 const engineOf = ({ engines }: Server): string => engines.map(({ kind, version }) => `${kind} ${version}`).join(', ');
+/** Names by id; without them, for a token that may not see configs, the ids stand. */
+const configNames = async (client: OperatorClient): Promise<ReadonlyMap<string, string>> =>
+  await everyPage((query) => client.configs.list({ query })).then(
+    (configs) => new Map(configs.map(({ id, name }) => [id, name])),
+    () => new Map(),
+  );
+
+/** `main@4`: what the server should run. */
+const configOf = (desired: Server['desired'], names: ReadonlyMap<string, string>): string | null =>
+  desired?.config_id ? `${names.get(desired.config_id) ?? desired.config_id}@${desired.version ?? '?'}` : null;
+
+function isInSync({ desired, status }: Server): string | null {
+  if (!desired) return null;
+  const { committed } = status ?? {};
+  return committed && compareGenerations(committed, desired) === 0 ? 'yes' : 'not yet';
+}
+
 const unitProblem = ({ status }: Server): string =>
   status?.nack?.message ?? status?.units.find(({ message }) => message !== '')?.message ?? '';
 
@@ -15,12 +32,13 @@ export const servers = withClient(async (client, { out, host }) => {
   const items = await everyPage((query) => client.servers.list({ query }));
   if (items.length === 0) out.talk('No servers yet. Make a join token: sboxmgr server token');
   const now = host.clock.now();
+  const configs = await configNames(client);
   await out.rows(items, [
     { title: 'SERVER', value: ({ name }) => name },
     { title: 'STATE', value: ({ state }) => state },
     { title: 'ENGINE', value: engineOf },
-    { title: 'RUNS', value: ({ status }) => (status?.running ? printGeneration(status.running) : null) },
-    { title: 'SHOULD RUN', value: ({ desired }) => (desired ? printGeneration(desired) : null) },
+    { title: 'CONFIG', value: ({ desired }) => configOf(desired, configs) },
+    { title: 'IN SYNC', value: isInSync },
     { title: 'SEEN', value: ({ seen_at }) => (seen_at === null ? 'never' : `${age(seen_at, now)} ago`) },
     { title: 'WHY', value: unitProblem },
   ]);
@@ -172,11 +190,15 @@ export const revokeToken = withClient(async (client, call) => {
 });
 
 const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);
+const methods = new Set(['GET', 'DELETE', ...methodsWithBody]);
 
 /** One request as it is typed; problems of the manager come out as they are. */
 export const api = async (call: Call): Promise<number> => {
   await using connection = await connect(call);
   const method = arg(call, 0).toUpperCase();
+  if (!methods.has(method)) {
+    throw new ProblemError('command.usage', `${arg(call, 0)} is not one of ${[...methods].join(', ')}`);
+  }
   const headers = texts(call, 'header').map((line) => [
     line.split(':')[0]?.trim().toLowerCase() ?? '',
     line.slice(line.indexOf(':') + 1).trim(),

@@ -36,6 +36,7 @@ export const serve = async (call: Call): Promise<void> => {
       ...input,
       flags: { ...input.flags, 'engine.path': engine?.path ?? input.flags['engine.path'] },
       ready: call.options['readyJson'] === true,
+      ...(host.isTerminal ? { onReady: (ready) => call.out.talk(hints(ready)) } : {}),
     },
     {
       stdout: { write: host.stdout },
@@ -49,6 +50,23 @@ export const serve = async (call: Call): Promise<void> => {
     },
   );
 };
+
+interface Ready {
+  readonly url: string;
+  readonly adminTokenFile: string;
+  readonly caFile: string;
+}
+
+/** What to type in another terminal. An address that stands for all of them is no address to call. */
+function hints({ url, adminTokenFile, caFile }: Ready): string {
+  const address = url.replace(/\/\/(0\.0\.0\.0|\[::\]):/, '//127.0.0.1:');
+  const ca = url.startsWith('https:') ? ` SBOXMGR_CA_FILE=${caFile}` : '';
+  return [
+    `manager at ${url}; Ctrl C stops it. In another terminal:`,
+    `  export SBOXMGR_URL=${address} SBOXMGR_TOKEN_FILE=${adminTokenFile}${ca}`,
+    '  sboxmgr subscription add NAME URL   ·   sboxmgr server token   ·   sboxmgr status',
+  ].join('\n');
+}
 
 export const explainSetting = async (call: Call): Promise<void> => {
   const manager = await import('@sbox/manager/serve');

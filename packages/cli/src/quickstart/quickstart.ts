@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { printDuration } from '@sbox/core';
+import { messageOf, printDuration, ProblemError } from '@sbox/core';
 import type { ParsedSubscription } from '@sbox/formats';
 import { flag, text, type Call } from '../command.ts';
 import type { Connection } from '../connection.ts';
 import { agentStep, configStep, deployStep, managerStep, type JoinedServer, type MadeVersion } from './fleet-steps.ts';
+import { lockDirectory } from './lock.ts';
 import { freePort } from './ports.ts';
 import { findPrograms } from './programs.ts';
 import { requestThroughProxy } from './proxied-request.ts';
@@ -23,7 +24,12 @@ export const quickstart = async (call: Call): Promise<void> => {
     steps: createSteps(call.out, call.host),
     programs: findPrograms(call.host.node.path),
   };
-  await mkdir(path.join(dir, 'logs'), { recursive: true, mode: 0o700 });
+  await mkdir(path.join(dir, 'logs'), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new ProblemError('directory.unusable', `${dir}: ${messageOf(error)}`, {
+      fix: 'Choose another one: --dir DIR',
+    });
+  });
+  running.use(await lockDirectory(dir));
 
   const engine = await engineStep(run);
   const { from, targets } = await sourceStep(run, engine);

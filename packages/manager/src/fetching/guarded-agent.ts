@@ -18,8 +18,8 @@ export function createGuardedAgent(
   const agent = new Agent({
     // Made for each connection, because a look-up is not told the port.
     connect(target, done) {
-      const lookup = checkedLookup(guard, resolve, portOf(target.protocol, target.port));
-      buildConnector({ lookup, timeout: connectTimeoutMs, allowH2: false })(target, done);
+      const checked = checkedLookup(guard, resolve, portOf(target.protocol, target.port));
+      buildConnector({ lookup: checked, timeout: connectTimeoutMs, allowH2: false })(target, done);
     },
     allowH2: false,
     connections: 4,
