@@ -98,3 +98,13 @@ test('keys of engines that open something elsewhere are hidden too', () => {
   });
   expect(JSON.stringify(shown)).not.toMatch(/tskey|"m"|"a"|"s"|BEGIN/);
 });
+
+test('of the headers of a node only harmless ones are shown', () => {
+  const node = {
+    transport: { headers: { Host: ['a.example'], 'X-Key': 'hidden' } },
+    extra_headers: { 'x-token': 'hidden' },
+    user: 'hidden',
+  };
+  expect(JSON.stringify(redact(node))).not.toContain('hidden');
+  expect(redact(node).transport.headers.Host).toEqual(['a.example']);
+});

@@ -18,6 +18,7 @@ const secretKeys = new Set([
   'obfs_password',
   'short_id',
   'username',
+  'user',
   'psk',
   'plugin_opts',
   'seed',
@@ -40,9 +41,25 @@ export function redact<T>(value: T, depth = 32): T {
   if (Array.isArray(value)) return value.map((item: unknown) => redact(item, depth - 1)) as T;
   const entries = Object.entries(value).map(([key, item]: [string, unknown]) => [
     key,
-    isSecretKey(key) && item !== null && item !== undefined && item !== '' ? redactedMark : redact(item, depth - 1),
+    redactField(key, item, depth - 1),
   ]);
   return Object.fromEntries(entries) as T;
+}
+
+/** Of HTTP headers only these say nothing secret. */
+const openHeaders = new Set(['host', 'user-agent', 'content-type', 'accept']);
+
+function redactField(key: string, item: unknown, depth: number): unknown {
+  if (item === null || item === undefined || item === '') return item;
+  if (isSecretKey(key)) return redactedMark;
+  if (/^(extra[-_])?headers$/i.test(key) && typeof item === 'object') {
+    const values = Object.entries(item).map(([name, value]: [string, unknown]) => [
+      name,
+      openHeaders.has(name.toLowerCase()) ? value : redactedMark,
+    ]);
+    return Object.fromEntries(values) as unknown;
+  }
+  return redact(item, depth);
 }
 
 const isSecretKey = (key: string): boolean => secretKeys.has(key.toLowerCase().replaceAll('-', '_'));
