@@ -16,9 +16,9 @@ export const findEngine = async (named: string | undefined, { env }: Pick<Host, 
     },
   });
 
-/** What the check of the engine says against a file; undefined when it has nothing to say. */
-export async function checkFile(engine: FoundEngine, file: string): Promise<EngineComplaint | undefined> {
-  const { code, stderr } = await runEngine(engine.path, singBox.checkCommand(file).args, checkTimeoutMs);
+/** What the check of the engine says against a text; undefined when it has nothing to say. Nothing is written to disk. */
+export async function checkText(engine: FoundEngine, text: string): Promise<EngineComplaint | undefined> {
+  const { code, stderr } = await runEngine(engine.path, singBox.checkCommand('stdin').args, checkTimeoutMs, text);
   return code === 0 ? undefined : singBox.parseCheckOutput(stderr);
 }
 
@@ -28,9 +28,17 @@ interface Finished {
   readonly stderr: string;
 }
 
-const runEngine = async (file: string, args: readonly string[], timeout: number): Promise<Finished> =>
+const runEngine = async (file: string, args: readonly string[], timeout: number, input?: string): Promise<Finished> =>
   await new Promise((resolve) => {
-    execFile(file, [...args], { timeout, killSignal: 'SIGKILL', maxBuffer: 1024 * 1024 }, (error, stdout, stderr) => {
-      resolve({ code: error ? 1 : 0, stdout, stderr: stderr || (error?.message ?? '') });
-    });
+    const child = execFile(
+      file,
+      [...args],
+      { timeout, killSignal: 'SIGKILL', maxBuffer: 1024 * 1024 },
+      (error, stdout, stderr) => {
+        resolve({ code: error ? 1 : 0, stdout, stderr: stderr || (error?.message ?? '') });
+      },
+    );
+    // An engine that ends before it has read everything says why on its way out.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(input);
   });

@@ -3,7 +3,7 @@ import { messageOf, ProblemError } from '@sbox/core';
 import { checkReferences } from '@sbox/engines/sing-box/render';
 import { arg, text, type Call } from '../command.ts';
 import { readText } from '../connection.ts';
-import { checkFile, findEngine } from '../engine.ts';
+import { checkText, findEngine } from '../engine.ts';
 
 export const check = async (call: Call): Promise<number> => {
   const file = path.resolve(call.host.cwd, arg(call, 0));
@@ -11,7 +11,7 @@ export const check = async (call: Call): Promise<number> => {
   // Comments and trailing commas are legal for the engine; then only the engine can look at the references.
   const findings = checkReferences(parseStrictly(file, content));
   const engine = await findEngine(text(call, 'engine'), call.host);
-  const complaint = await checkFile(engine, file);
+  const complaint = await checkText(engine, content);
   const ok = findings.length === 0 && complaint === undefined;
   const lines = [
     ...findings.map(({ path: at, message }) => `✗ ${at}: ${message}`),

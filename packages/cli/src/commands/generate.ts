@@ -1,12 +1,11 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, printDuration, ProblemError } from '@sbox/core';
 import { checkReferences, renderSingBox, type EngineTarget, type RenderSettings } from '@sbox/engines/sing-box/render';
 import type { FoundEngine } from '@sbox/engines/sing-box/run';
 import { uniqueTags, type Node } from '@sbox/formats';
 import { text, texts, type Call, type Host } from '../command.ts';
-import { checkFile, findEngine } from '../engine.ts';
+import { checkText, findEngine } from '../engine.ts';
 import { readSource } from '../read-source.ts';
 import { parseSource, summarise } from './inspect.ts';
 
@@ -60,27 +59,17 @@ export const generate = async (call: Call): Promise<void> => {
     throw new ProblemError('config.invalid', `${finding.path}: ${finding.message}`, {
       details: { findings: checkReferences(rendered.config) },
     });
-  const checked = engine && call.options['check'] !== false ? await checkText(engine, rendered.text) : 'not checked';
+  const checked = engine && call.options['check'] !== false ? await requireCheck(engine, rendered.text) : 'not checked';
   await deliver(rendered.text, text(call, 'file') ?? '-', call.host, call.out.raw);
   call.out.talk(`${rendered.text.length} bytes for sing-box ${target.version} · ${checked}`);
 };
 
-/** Runs the check of the engine over a text that is not on disk yet. */
-export async function checkText(engine: FoundEngine, content: string): Promise<string> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'sboxmgr-'));
-  try {
-    const file = path.join(directory, 'config.json');
-    await writeFile(file, content, { mode: 0o600 });
-    const complaint = await checkFile(engine, file);
-    if (complaint)
-      throw new ProblemError(
-        'engine.check-failed',
-        `${complaint.path === undefined ? '' : `${complaint.path}: `}${complaint.message}`,
-      );
-    return 'sing-box check ok';
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+/** `sing-box check ok`. @throws ProblemError `engine.check-failed` with the words of the engine */
+export async function requireCheck(engine: FoundEngine, content: string): Promise<string> {
+  const complaint = await checkText(engine, content);
+  if (!complaint) return 'sing-box check ok';
+  const where = complaint.path === undefined ? '' : `${complaint.path}: `;
+  throw new ProblemError('engine.check-failed', `${where}${complaint.message}`);
 }
 
 async function deliver(content: string, file: string, host: Host, raw: (text: string) => void): Promise<void> {

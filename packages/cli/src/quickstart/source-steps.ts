@@ -5,7 +5,7 @@ import { renderSingBox } from '@sbox/engines/sing-box/render';
 import type { FoundEngine } from '@sbox/engines/sing-box/run';
 import type { ParsedSubscription } from '@sbox/formats';
 import { text } from '../command.ts';
-import { checkText } from '../commands/generate.ts';
+import { requireCheck } from '../commands/generate.ts';
 import { parseSource, summarise } from '../commands/inspect.ts';
 import { findEngine } from '../engine.ts';
 import { readSource } from '../read-source.ts';
@@ -133,7 +133,7 @@ export async function renderStep(
         },
       );
     }
-    const checked = await checkText(engine, rendered.text);
+    const checked = await requireCheck(engine, rendered.text);
     const data = {
       bytes: rendered.text.length,
       outbounds: parsed.nodes.length - rendered.left_out.length,

@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { redactText } from '@sbox/core';
 import type { EngineTarget } from '@sbox/engines/sing-box/render';
 import { parseVersion, plainText, singBox } from '@sbox/engines/sing-box/run';
@@ -10,6 +7,8 @@ export type RunProgram = (
   file: string,
   args: readonly string[],
   timeoutMs: number,
+  /** What it reads from standard input. */
+  input?: string,
 ) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 
 /** The engine that stands beside the manager, to ask before any server does. */
@@ -31,20 +30,14 @@ export async function openLocalEngine(file: string, run: RunProgram): Promise<Lo
     path: file,
     target: { engine: 'sing-box', ...version },
     async check(text) {
-      const directory = await mkdtemp(path.join(tmpdir(), 'sbox-check-'));
-      try {
-        const config = path.join(directory, 'config.json');
-        await writeFile(config, text, { mode: 0o600 });
-        const { code, stdout: out, stderr } = await run(file, singBox.checkCommand(config).args, timeoutMs);
-        if (code === 0) return { ok: true, message: '' };
-        const complaint = singBox.parseCheckOutput(plainText(stderr || out));
-        return {
-          ok: false,
-          message: redactText(complaint.path ? `${complaint.path}: ${complaint.message}` : complaint.message),
-        };
-      } finally {
-        await rm(directory, { recursive: true, force: true });
-      }
+      // By standard input: a file with credentials would stay behind if the manager were killed meanwhile.
+      const { code, stdout: out, stderr } = await run(file, singBox.checkCommand('stdin').args, timeoutMs, text);
+      if (code === 0) return { ok: true, message: '' };
+      const complaint = singBox.parseCheckOutput(plainText(stderr || out));
+      return {
+        ok: false,
+        message: redactText(complaint.path ? `${complaint.path}: ${complaint.message}` : complaint.message),
+      };
     },
   };
 }
