@@ -323,6 +323,15 @@ describe('trial', () => {
     expect(result['route']).toMatchObject({ final: 'nope' });
   });
 
+  test('a group that lost its choice does not end at another that goes out directly', () => {
+    const outer = (...members: string[]) => ({ ...selector('outer', ...members), default: 'w' });
+    const inner = [{ type: 'direct', tag: 'direct' }, proxy('a'), selector('inner', 'direct', 'a')];
+    const rest = { endpoints: [wireguard('w')], route: { final: 'outer' } };
+    const { config: result } = overlay(config([...inner, outer('inner', 'w', 'a')], rest), trial);
+    expect(outbound(result, 'outer')).toMatchObject({ default: 'a' });
+    expect(overlay(config([...inner, outer('inner', 'w')], rest), trial).probe).toBeUndefined();
+  });
+
   test('groups that contain each other are left to the engine', () => {
     const rendition = config([selector('x', 'y'), selector('y', 'x'), proxy('a')]);
     expect(overlay(rendition, trial).config['outbounds']).toMatchObject([

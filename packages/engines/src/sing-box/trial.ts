@@ -123,6 +123,8 @@ interface Routes {
   /** What a group uses when nobody has chosen. */
   readonly intended: ReadonlyMap<string, string | undefined>;
   reachesProxy(tag: string): boolean;
+  /** Tags where a request meets a proxy as the groups stand: the choice of a selector, any member of one that measures. */
+  readonly leading: ReadonlySet<string>;
 }
 
 function createRoutes(config: Json): Routes {
@@ -148,7 +150,20 @@ function createRoutes(config: Json): Routes {
   for (const tag of outbounds.keys()) reachesProxy(tag);
   const final =
     textsIn(asRecord(config['route'])['final'])[0] || (list[0] === undefined ? undefined : tagOf(list[0], 0));
-  return { final, outbounds, intended, reachesProxy };
+  const leading = new Set<string>();
+  const asked = new Set<string>();
+  const leads = (tag: string): boolean => {
+    const item = outbounds.get(tag);
+    if (item === undefined || asked.has(tag)) return leading.has(tag);
+    // A cycle leads nowhere; the mark keeps the walk finite.
+    asked.add(tag);
+    const next = item['type'] === 'urltest' ? membersOf(item) : [intended.get(tag) ?? ''];
+    const isLeading = isGroup(item) ? next.some(leads) : reachesProxy(tag);
+    if (isLeading) leading.add(tag);
+    return isLeading;
+  };
+  for (const tag of outbounds.keys()) leads(tag);
+  return { final, outbounds, intended, reachesProxy, leading };
 }
 
 const isGroup = (item: Json): boolean => groupTypes.has(String(item['type']));
@@ -171,8 +186,12 @@ function holdGroups(config: Json, change: Change, prefer: readonly string[]): vo
     const tag = String(group['tag']);
     const members = membersOf(group);
     const preferred = prefer.filter((name) => members.includes(name));
+    // A member may be a group that has a proxy and stands on something else: one that leads to a proxy comes first.
+    const { leading } = createRoutes(config);
+    const leaders = members.filter((name) => leading.has(name));
     if (group['type'] === 'urltest') {
-      const few = [...new Set([...preferred, ...members.filter(after.reachesProxy), ...members])].slice(0, maxChoices);
+      const ranked = [...preferred, ...leaders, ...members.filter(after.reachesProxy), ...members];
+      const few = [...new Set(ranked)].slice(0, maxChoices);
       for (const key of Object.keys(group)) delete group[key];
       Object.assign(group, {
         type: 'selector',
@@ -185,7 +204,7 @@ function holdGroups(config: Json, change: Change, prefer: readonly string[]): vo
     const intended = before.intended.get(tag);
     const stands = intended !== undefined && remains(intended, change);
     if (stands && (preferred.length === 0 || after.intended.has(intended))) continue;
-    const chosen = preferred[0] ?? members.find(after.reachesProxy) ?? members[0];
+    const chosen = preferred[0] ?? leaders[0] ?? members.find(after.reachesProxy) ?? members[0];
     if (chosen !== undefined) group['default'] = chosen;
   }
 }
@@ -201,11 +220,12 @@ function chooseFinal(config: Json, change: Change): Final {
   if (final === undefined || remains(final, change)) {
     // The first outbound is the final one where none is named, and it may have become another.
     if (after.final !== final) setFinal(config, final);
-    return { tag: final, isProvable: true };
+    const isWeaker = final !== undefined && before.leading.has(final) && !createRoutes(config).leading.has(final);
+    return { tag: final, isProvable: !isWeaker };
   }
   // Groups first: they have been pointed at what should be tried first.
   const routes = createRoutes(config);
-  const proxies = [...routes.outbounds.keys()].filter((name) => routes.reachesProxy(endOf(name, routes)));
+  const proxies = [...routes.outbounds.keys()].filter((name) => routes.leading.has(name));
   const tag = proxies.find((name) => routes.intended.has(name)) ?? proxies[0];
   setFinal(config, tag);
   return { tag, isProvable: tag !== undefined };
@@ -254,5 +274,3 @@ function wayFrom(tag: string, { intended }: Routes): string[] {
     way.push(next);
   return way;
 }
-
-const endOf = (tag: string, routes: Routes): string => wayFrom(tag, routes).at(-1) ?? tag;
