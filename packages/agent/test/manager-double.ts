@@ -131,7 +131,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
       prefer: request.headers['prefer'],
     });
     if (route.permission !== 'agent') return anybody;
-    return agentCaller(await verifyRequest(request, lookup, clock));
+    return agentCaller(await verifyRequest({ ...request, body: await request.readBody() }, lookup, clock));
   };
 
   const handlers: Handlers<typeof agentRoutes> = {

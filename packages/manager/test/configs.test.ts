@@ -109,6 +109,18 @@ describe('generating', () => {
     expect(version.renditions.map(({ profile }) => profile.split(' ')[1])).toEqual(['1.12', '1.14']);
   });
 
+  test('is not held up by one server whose engine nothing can be rendered for', async () => {
+    await using manager = await openHome();
+    const agent = await joinAgent(manager, 'edge');
+    await manager.client.configs.deploy({ params, body: {} });
+    await agent.commit();
+    await agent.say({ engines: [{ kind: 'sing-box', version: '1.9.0', tags: [] }] });
+    await manager.client.configs.update({ params, headers: anyRevision, body: { settings: { log_level: 'info' } } });
+    const { version } = await manager.client.configs.generate({ params, body: {} });
+    expect(version).toMatchObject({ version: 2, renditions: [{ profile: expect.stringContaining('1.12') }] });
+    expect(await codeOf(manager.client.configs.deploy({ params, body: {} }))).toBe('engine.too-old');
+  });
+
   test('leaves nothing behind when it is not possible', async () => {
     await using manager = await openHome();
     const { client } = manager;

@@ -4,7 +4,7 @@ import type { Logger } from '@sbox/daemon/log';
 import { createApp, mount, startListener, type Guard, type Listener } from '@sbox/daemon/serve';
 import { localRoutes } from '@sbox/protocol';
 import type { AgentSettings } from '../settings/schema.ts';
-import { createSocketGuard, createTcpGuard, isSocketPath, refuseStranger, refuseUnsafeApi } from './local-guard.ts';
+import { createSocketGuard, createTcpGuard, isSocketPath, refuseUnsafeApi } from './local-guard.ts';
 import type { LocalApiDeps } from './local-api-deps.ts';
 import { createLocalHandlers } from './local-handlers.ts';
 
@@ -67,12 +67,6 @@ async function listenOn(
   const { security } = settings;
   const { cors } = security;
   if (cors.enabled) app.use((await import('hono/cors')).cors({ origin: [...cors.allowed_origins] }));
-  if (hostNames)
-    app.use(async (c, next) => {
-      // Bodies are read before the guard sees them, and a bundle is large.
-      if (c.req.method !== 'GET' && c.req.method !== 'OPTIONS') refuseStranger(security, c.req.header('authorization'));
-      await next();
-    });
   const handlers = createLocalHandlers(options);
   mount(app, localRoutes, handlers, { guard, maxBodyBytes });
   if (settings.metrics.enabled) {

@@ -38,7 +38,7 @@ export function createTcpGuard({ security }: AgentSettings['api'], clock: Clock)
 }
 
 /** @throws ProblemError `auth.missing`, `auth.invalid` */
-export function refuseStranger(
+function refuseStranger(
   { auth_enabled: isAsked, auth_token: token }: AgentSettings['api']['security'],
   authorization: string | undefined,
 ): void {

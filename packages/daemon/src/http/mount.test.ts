@@ -331,13 +331,21 @@ describe('refusals', () => {
 test('the guard sees the request before anything in it is believed', async () => {
   const seen: unknown[] = [];
   const { send } = open({
-    guard: async ({ id }, { method, path, headers, body, remoteAddress }) => {
-      seen.push([id, method, path, headers['x-a'], Buffer.from(body).toString(), remoteAddress]);
+    guard: async ({ id }, { method, path, headers, readBody, remoteAddress }) => {
+      const body = Buffer.from(await readBody()).toString();
+      seen.push([id, method, path, headers['x-a'], body, remoteAddress]);
       return await Promise.reject(new ProblemError('auth.invalid', 'no'));
     },
   });
   expect((await send('POST', '/things?x=%20y', '{not json', { 'X-A': '1' })).status).toBe(401);
   expect(seen).toEqual([['makeThing', 'POST', '/things?x=%20y', '1', '{not json', 'local']]);
+});
+
+test('the body of a stranger is not read: not even its length counts', async () => {
+  const { send } = open({
+    guard: async () => await Promise.reject(new ProblemError('auth.missing', 'no')),
+  });
+  expect((await send('POST', '/things', 'x'.repeat(100_000))).status).toBe(401);
 });
 
 test('a record for metrics names the pattern, never the path', async () => {

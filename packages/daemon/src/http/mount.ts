@@ -29,11 +29,12 @@ export interface GuardedRequest {
   /** Path with query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
+  /** Reads the body, once. Nothing of it was read before: strangers are turned away without it. */
+  readonly readBody: () => Promise<Uint8Array>;
   readonly remoteAddress: string;
 }
 
-/** Says who asks, or throws the problem that keeps them out. Sees the raw body, so that its digest can be checked. */
+/** Says who asks, or throws the problem that keeps them out. May read the raw body, so that its digest can be checked. */
 export type Guard = (route: Route, request: GuardedRequest) => Promise<Caller>;
 
 export interface RequestContext {
@@ -108,46 +109,48 @@ const toPattern = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
 function mountRoute(app: App, route: Route, handler: AnyHandler, options: MountOptions): void {
   app.on(route.method.toUpperCase(), toPattern(route.path), async (c) => {
-    const request = await readRequest(c, options.maxBodyBytes);
+    const request = describeRequest(c, options.maxBodyBytes);
     const caller = await options.guard(route, request);
+    const body = await request.readBody();
     const context: RequestContext = {
       requestId: c.get('requestId'),
       caller,
       remoteAddress: request.remoteAddress,
       signal: c.req.raw.signal,
-      rawBody: request.body,
+      rawBody: body,
     };
     const args = {
       params: parse('path', route.params, c.req.param(), 'request.invalid'),
       query: parse('query', route.query, c.req.query(), 'request.invalid'),
       headers: parseHeaders(route.headers, request.headers),
       body: route.rawBody
-        ? request.body
-        : parse('body', route.body, route.body && readJsonBody(request), 'request.invalid'),
+        ? body
+        : parse('body', route.body, route.body && readJsonBody(request.headers, body), 'request.invalid'),
     };
     const run = async (): Promise<unknown> => await handler(args, context);
     // Only routes that declare the key replay: an answer with a fresh secret must not be stored.
     const key = (args.headers as Readonly<Record<string, string | undefined>> | undefined)?.['idempotency-key'];
     if (key !== undefined && options.replay)
-      return await replayed(c, route, run, { key, caller, request, replay: options.replay });
+      return await replayed(c, route, run, { key, caller, request, body, replay: options.replay });
     return answer(c, route, await run());
   });
 }
 
-async function readRequest(c: Context, maxBodyBytes: number): Promise<GuardedRequest> {
+function describeRequest(c: Context, maxBodyBytes: number): GuardedRequest {
   const url = c.req.raw.url;
   const pathStart = url.indexOf('/', url.indexOf('://') + 3);
+  let body: Promise<Uint8Array> | undefined;
   const incoming = (c.env as { incoming?: { socket: { remoteAddress?: string } } } | undefined)?.incoming;
   return {
     method: c.req.method,
     path: pathStart < 0 ? '/' : url.slice(pathStart),
     headers: c.req.header(),
-    body: await readBody(c.req.raw, maxBodyBytes),
+    readBody: async () => await (body ??= readBody(c.req.raw, maxBodyBytes)),
     remoteAddress: incoming?.socket.remoteAddress ?? 'local',
   };
 }
 
-function readJsonBody({ headers, body }: GuardedRequest): unknown {
+function readJsonBody(headers: GuardedRequest['headers'], body: Uint8Array): unknown {
   const type = headers['content-type']?.split(';')[0]?.trim();
   if (type !== undefined && type !== 'application/json' && type !== 'application/merge-patch+json') {
     throw new ProblemError('request.malformed', `the body is ${type}, not JSON`);
@@ -182,6 +185,7 @@ interface ReplayCall {
   readonly key: string;
   readonly caller: Caller;
   readonly request: GuardedRequest;
+  readonly body: Uint8Array;
   readonly replay: Replay;
 }
 
@@ -189,10 +193,10 @@ async function replayed(
   c: Context,
   route: Route,
   run: () => Promise<unknown>,
-  { key, caller, request, replay }: ReplayCall,
+  { key, caller, request, body, replay }: ReplayCall,
 ): Promise<Response> {
   const digest = Buffer.from(
-    sha256(Buffer.concat([Buffer.from(`${request.method} ${request.path}\n`), request.body])),
+    sha256(Buffer.concat([Buffer.from(`${request.method} ${request.path}\n`), body])),
   ).toString('hex');
   const { answer: given, isReplay } = await replay.once(caller, { key, digest }, async () => ({
     status: route.ok.status,

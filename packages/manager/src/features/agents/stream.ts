@@ -48,6 +48,8 @@ const maxPayload = 1024 * 1024;
 const maxBuffered = 256 * 1024;
 const closeMs = 1000;
 
+const noBody = async (): Promise<Uint8Array> => await Promise.resolve(new Uint8Array());
+
 /** What the guard is asked: the upgrade is signed like every request of an agent. */
 const upgradeRoute = route({
   id: 'openStream',
@@ -169,7 +171,7 @@ async function admit({ guard }: StreamDeps, request: IncomingMessage, isStopping
     ),
   );
   const remoteAddress = request.socket.remoteAddress ?? 'local';
-  const caller = await guard(upgradeRoute, { method: 'GET', path, headers, body: new Uint8Array(), remoteAddress });
+  const caller = await guard(upgradeRoute, { method: 'GET', path, headers, readBody: noBody, remoteAddress });
   return caller.id;
 }
 

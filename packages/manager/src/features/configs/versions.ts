@@ -176,11 +176,24 @@ async function loadNodes(
   return pipeline(lists);
 }
 
-/** The manager's own target and those of the servers, each once. */
+/**
+ * The manager's own target and those of the servers, each once. An engine that nothing can be rendered for holds up only
+ * its own server: a deployment to it says why.
+ */
 async function targetsOf(store: Store, serverIds: readonly string[], own: EngineTarget): Promise<EngineTarget[]> {
   const servers = await store.servers.findMany(serverIds);
-  const targets = [own, ...servers.flatMap((server) => targetOf(server.engines) ?? [])];
+  const targets = [own, ...servers.flatMap((server) => targetOf(server.engines) ?? []).filter(isRenderable)];
   return [...new Map(targets.map((target) => [profileKey(target), target])).values()];
+}
+
+function isRenderable(target: EngineTarget): boolean {
+  try {
+    profileKey(target);
+    return true;
+  } catch (error) {
+    if (error instanceof ProblemError) return false;
+    throw error;
+  }
 }
 
 /** What a server's engine is, as rendering wants it; undefined when it has none that is known. */
