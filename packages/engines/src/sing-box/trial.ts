@@ -187,8 +187,7 @@ function holdGroups(config: Json, change: Change, prefer: readonly string[]): vo
     const members = membersOf(group);
     const preferred = prefer.filter((name) => members.includes(name));
     // A member may be a group that has a proxy and stands on something else: one that leads to a proxy comes first.
-    const { leading } = createRoutes(config);
-    const leaders = members.filter((name) => leading.has(name));
+    const leaders = members.filter((name) => after.leading.has(name));
     if (group['type'] === 'urltest') {
       const ranked = [...preferred, ...leaders, ...members.filter(after.reachesProxy), ...members];
       const few = [...new Set(ranked)].slice(0, maxChoices);
@@ -217,16 +216,17 @@ interface Final {
 function chooseFinal(config: Json, change: Change): Final {
   const { before, after } = change;
   const { final } = before;
+  // The groups have been pointed at what should be tried first.
+  const held = createRoutes(config);
   if (final === undefined || remains(final, change)) {
     // The first outbound is the final one where none is named, and it may have become another.
     if (after.final !== final) setFinal(config, final);
-    const isWeaker = final !== undefined && before.leading.has(final) && !createRoutes(config).leading.has(final);
+    const isWeaker = final !== undefined && before.leading.has(final) && !held.leading.has(final);
     return { tag: final, isProvable: !isWeaker };
   }
-  // Groups first: they have been pointed at what should be tried first.
-  const routes = createRoutes(config);
-  const proxies = [...routes.outbounds.keys()].filter((name) => routes.leading.has(name));
-  const tag = proxies.find((name) => routes.intended.has(name)) ?? proxies[0];
+  // A group comes before a single node.
+  const proxies = [...held.outbounds.keys()].filter((name) => held.leading.has(name));
+  const tag = proxies.find((name) => held.intended.has(name)) ?? proxies[0];
   setFinal(config, tag);
   return { tag, isProvable: tag !== undefined };
 }
