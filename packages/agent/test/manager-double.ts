@@ -131,7 +131,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
       prefer: request.headers['prefer'],
     });
     if (route.permission !== 'agent') return anybody;
-    return agentCaller(await verifyRequest({ ...request, body: await request.readBody() }, lookup, clock));
+    return agentCaller(await verifyRequest(request, lookup, clock));
   };
 
   const handlers: Handlers<typeof agentRoutes> = {
@@ -191,7 +191,8 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
   const socketServer = new WebSocketServer({ noServer: true, handleProtocols: () => agentSubprotocol });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
-    const signed = { method: 'GET', path: request.url ?? '', headers, body: new Uint8Array() };
+    const readBody = async () => await Promise.resolve(new Uint8Array());
+    const signed = { method: 'GET', path: request.url ?? '', headers, readBody };
     const refuse = (status: string): void => void socket.end(`HTTP/1.1 ${status}\r\n\r\n`);
     const admit = async (): Promise<void> => {
       await verifyRequest(signed, lookup, clock);

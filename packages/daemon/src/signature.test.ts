@@ -19,8 +19,12 @@ const sign = async (request = unsigned, serverId = 'srv_1', offsetMs = 0): Promi
   ...request,
   headers: await signRequest(request, serverId, key, clock, offsetMs),
 });
+const received = ({ body, ...rest }: SignableRequest) => ({
+  ...rest,
+  readBody: async () => await Promise.resolve(body),
+});
 const verify = async (request: SignableRequest, at = clock): Promise<string> =>
-  await verifyRequest(request, lookup, at).catch((error: unknown) => (error as { code: string }).code);
+  await verifyRequest(received(request), lookup, at).catch((error: unknown) => (error as { code: string }).code);
 
 test('a signed request names its server, with and without a body', async () => {
   expect(await verify(await sign())).toBe('srv_1');
@@ -108,7 +112,7 @@ describe('time', () => {
 
   test('the refusal tells the time, and with it the next request is right', async () => {
     const late = createFakeClock(clock.now() + 3_600_000);
-    const refused = verifyRequest(await sign(), lookup, late);
+    const refused = verifyRequest(received(await sign()), lookup, late);
     await expect(refused).rejects.toMatchObject({ details: { server_time: '2026-01-01T01:00:00.000Z' } });
     expect(await verify(await sign(unsigned, 'srv_1', 3_600_000), late)).toBe('srv_1');
   });
@@ -116,7 +120,15 @@ describe('time', () => {
 
 test('a server that may not be known any more keeps its own problem', async () => {
   const gone = Object.assign(new Error('gone'), { code: 'auth.revoked' });
-  await expect(verifyRequest(await sign(), async () => await Promise.reject(gone), clock)).rejects.toThrow();
+  await expect(verifyRequest(received(await sign()), async () => await Promise.reject(gone), clock)).rejects.toThrow();
+});
+
+test('the body of a stranger is not read', async () => {
+  const { body: _, ...stranger } = await sign(unsigned, 'srv_unknown');
+  const readBody = async () => await Promise.reject(new Error('nobody may read this body'));
+  await expect(verifyRequest({ ...stranger, readBody }, lookup, clock)).rejects.toMatchObject({
+    code: 'auth.signature-invalid',
+  });
 });
 
 test('two signatures are refused: it would not be clear who asks', async () => {

@@ -49,10 +49,7 @@ const uncounted: ReadonlySet<ProblemCode> = new Set(['auth.clock-skew', 'auth.re
 
 function createGuard(deps: AccessDeps, limits: RateLimits): Guard {
   const verifyAgent = async (request: GuardedRequest): Promise<Caller> => {
-    const { 'signature-input': input } = request.headers;
-    if (input === undefined) throw new ProblemError('auth.signature-missing', 'the request has no signature');
-    const signed = { ...request, body: await request.readBody() };
-    const id = await verifyRequest(signed, deps.agentKeys, deps.clock);
+    const id = await verifyRequest(request, deps.agentKeys, deps.clock);
     return { kind: 'server', id, name: id, permissions: new Set() };
   };
 
