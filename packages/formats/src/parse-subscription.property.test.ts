@@ -33,6 +33,15 @@ const seeds: readonly string[] = [
   `proxies:\n  - &x {name: A, type: ss, server: a.example.net, port: 1, cipher: aes-128-gcm, password: "1"}\n  - {<<: *x, name: B}\n`,
   `proxies:\n  - name: W\n    type: vmess\n    server: a.example.net\n    port: 443\n    uuid: ${uuid}\n    network: ws\n    ws-opts: {path: /a, headers: {Host: h}}\n`,
   `// c\n{"outbounds": [{"type": "vless", "tag": "V", "server": "a.example.net", "server_port": 443, "uuid": "u", "tls": {"enabled": true}}, {"type": "direct"},], "endpoints": [{"type": "wireguard", "address": ["10.0.0.2/32"], "private_key": "k", "peers": [{"address": "b.example.net", "port": 1, "public_key": "p", "reserved": [1, 2, 3]}]}]}`,
+  '[Proxy]\nA = vmess, a.example.net, 443, username=u, ws=true, ws-headers="Host:"h" | X:"a,b"", tls=true\nB = wireguard, section-name=W\n[WireGuard W]\nprivate-key = k\nself-ip = 10.0.0.2\npeer = (public-key = p, endpoint = b.example.net:1, allowed-ips = "0.0.0.0/0")\n',
+  'A=Shadowsocks,a.example.net,8388,aes-128-gcm,"p,w",obfs-name=http,shadow-tls-sni=s,shadow-tls-password=p,shadow-tls-version=3',
+  '[server_local]\nvmess=a.example.net:443, method=none, password=u, obfs=wss, obfs-host=h, obfs-uri=/p, tag=A\n',
+  '[Interface]\nPrivateKey = k\nAddress = 10.0.0.2/32\nJc = 1\n[Peer]\nPublicKey = p\nEndpoint = a.example.net:51820\n[Peer]\nPublicKey = q\nEndpoint = b.example.net:1\n',
+  `[{"remarks": "X", "outbounds": [{"tag": "p", "protocol": "vless", "settings": {"vnext": [{"address": "a.example.net", "port": 443, "users": [{"id": "u"}]}]}, "streamSettings": {"network": "ws", "security": "tls", "wsSettings": {"path": "/p", "headers": {"Host": "h"}}, "sockopt": {"dialerProxy": "q"}}}, {"tag": "q", "protocol": "socks", "settings": {"servers": [{"address": "b.example.net", "port": 1}]}}]}]`,
+  '{"version": 1, "servers": [{"remarks": "A", "server": "a.example.net", "server_port": 1, "method": "aes-128-gcm", "password": "p", "plugin": "obfs-local", "plugin_opts": "obfs=http"}], "bytes_used": 1, "bytes_remaining": 2}',
+  'proxies:\n  - {name: A, type: trojan, server: a.example.net, port: 1, password: p, dialer-proxy: B}\n  - {name: B, type: ss, server: b.example.net, port: 1, cipher: none, plugin: shadow-tls, plugin-opts: {host: h, password: p}}\n',
+  '{"outbounds": [{"type": "shadowsocks", "tag": "A", "method": "none", "detour": "B"}, {"type": "shadowtls", "tag": "B", "server": "a.example.net", "server_port": 1, "version": 2, "password": "p", "tls": {"enabled": true}}]}',
+  '#profile-title: base64:QQ==\n//announce: b\n#subscription-userinfo: total=1e9; expire=2e9\ntrojan://p@a.example.net:1#Expire: 2031-01-02\ntrojan://p@a.example.net:1',
   `[${vmessJson}]`,
   '<!DOCTYPE html><html></html>',
 ];
@@ -143,7 +152,9 @@ describe('whatever comes in', () => {
   });
 
   test('the unbroken ones are read', () => {
-    expect(seeds.map((seed) => parse(seed)?.nodes.length ?? 0)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 2, 0, 0]);
+    expect(seeds.map((seed) => parse(seed)?.nodes.length ?? 0)).toEqual([
+      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 2, 2, 1, 1, 1, 2, 1, 2, 1, 1, 0, 0,
+    ]);
   });
 });
 

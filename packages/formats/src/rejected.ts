@@ -17,7 +17,7 @@ const maxTextLength = 80;
 function excerpt(line: string): string {
   const text = normaliseName(line.slice(0, 2_000));
   const scheme = text.indexOf('://');
-  const shown = scheme > 0 && scheme < 24 ? linkExcerpt(text, scheme) : hideSecrets(text);
+  const shown = scheme > 0 && scheme < 24 ? linkExcerpt(text, scheme) : hideSecrets(configLineExcerpt(text));
   return shown.length > maxTextLength ? `${shown.slice(0, maxTextLength - 1).toWellFormed()}…` : shown;
 }
 
@@ -26,8 +26,14 @@ function linkExcerpt(text: string, scheme: number): string {
   const body = text.slice(scheme + 3, hash < 0 ? undefined : hash).split('?')[0] ?? '';
   const at = body.lastIndexOf('@');
   // Without a user part the body may be base64 of everything.
-  const server = at < 0 ? '***' : `***@${body.slice(at + 1).slice(0, 40)}`;
+  const server = at < 0 ? '***' : `***@${(body.slice(at + 1).split('/')[0] ?? '').slice(0, 40)}`;
   return `${text.slice(0, scheme)}://${server}${hash < 0 ? '' : text.slice(hash)}`;
+}
+
+/** Name, type, server and port of a line of Surge or Loon; behind them secrets stand without a key. */
+function configLineExcerpt(text: string): string {
+  const start = /^[^=,]{1,256}=\s*[\w-]{2,20}\s*,[^,]*,[^,]*(?=,)/.exec(text)?.[0];
+  return start === undefined ? text : `${start}, ***`;
 }
 
 const secretPairs =

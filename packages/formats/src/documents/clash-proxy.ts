@@ -1,14 +1,11 @@
 import { ProblemError } from '@sbox/core';
 import type { NodeDraft } from '../node.ts';
 import { addParam, takeFlag, takeText, type Params } from '../params.ts';
+import { shadowTlsPrefix } from '../protocols/shadow-tls.ts';
 import { pluginOptions } from '../protocols/shadowsocks.ts';
 import { headerPrefix } from '../protocols/transport.ts';
 import { clashTypes, type ClashType } from './clash-fields.ts';
-
-/** Aliases can make a small text huge: a proxy with more settings than this is refused. */
-const maxSettings = 512;
-const maxDepth = 6;
-const maxSettingLength = 64 * 1024;
+import { flatten } from './flatten.ts';
 
 /** Reads one entry of `proxies`, whose scalars are all text. @throws ProblemError `node.*` */
 export function readClashProxy(item: unknown): NodeDraft {
@@ -27,29 +24,27 @@ export function readClashProxy(item: unknown): NodeDraft {
           `proxies of type ${JSON.stringify(typeName.slice(0, 32))} are not supported`,
         );
   }
-  refuseChains(settings, type);
-  return type.read(clashParams(settings, type));
-}
-
-/** What goes through something else first would be another node without it. */
-function refuseChains(settings: Params, { type }: ClashType): void {
-  if (settings.get('dialer-proxy')) {
-    throw new ProblemError('node.unsupported', 'the proxy goes through another one (dialer-proxy)');
-  }
-  if (type !== 'shadowsocks' && settings.get('plugin')) {
+  if (type.type !== 'shadowsocks' && settings.get('plugin') && settings.get('plugin') !== 'shadow-tls') {
     throw new ProblemError('node.unsupported', 'plugins are supported for Shadowsocks only');
   }
-  if (settings.has('peers.1.server') || settings.has('peers.1.public-key')) {
-    throw new ProblemError('node.unsupported', 'WireGuard with several peers is not supported');
-  }
+  const detour = takeText(settings, 'dialer-proxy');
+  const draft = type.read(clashParams(settings, type));
+  if (detour !== undefined && detour !== 'DIRECT') draft.detour = detour;
+  return draft;
 }
 
 function clashParams(settings: Params, type: ClashType): Params {
   const params: Params = new Map();
   const options: [string, string][] = [];
+  const hasPeers = settings.has('peers.0.server');
   for (const [key, value] of settings) {
+    const peer = /^peers\.([1-9]\d*)\.(.*)$/.exec(key);
     if (key.startsWith('plugin-opts.')) options.push([key.slice('plugin-opts.'.length), value]);
-    else addParam(params, key.replace(/^peers\.0\./, ''), value, type.names);
+    else if (peer !== null)
+      params.set(`peers.${peer[1]}.${type.names.get(peer[2]?.toLowerCase() ?? '') ?? peer[2]}`, value);
+    // With a list of peers, the address beside it is not used.
+    else if (!hasPeers || (key !== 'server' && key !== 'port'))
+      addParam(params, key.replace(/^peers\.0\./, ''), value, type.names);
   }
   renameHeaders(params);
   setTransport(params);
@@ -57,10 +52,40 @@ function clashParams(settings: Params, type: ClashType): Params {
     params.delete('ech');
     params.delete('ech_query_name');
   }
+  if (type.isAlwaysTls === true) params.set('security', 'true');
+  setPlugin(params, options);
   if (type.isAlwaysTls === true) params.delete('security');
-  if (options.length > 0) params.set('plugin_opts', clashPluginOptions(params.get('plugin') ?? '', options));
   type.prepare?.(params);
   return params;
+}
+
+/** ShadowTLS is no plugin to us but a connection in front; snell has it among its ways to obfuscate. */
+function setPlugin(params: Params, options: readonly (readonly [string, string])[]): void {
+  const plugin = params.get('plugin') ?? '';
+  if (plugin === 'shadow-tls') {
+    params.delete('plugin');
+    setShadowTls(params, options);
+  } else if (params.get('obfs') === 'shadow-tls') {
+    const nested = [...params].filter(([key]) => key.startsWith('obfs-opts.'));
+    for (const [key] of nested) params.delete(key);
+    params.delete('obfs');
+    const host = takeText(params, 'obfs-host') ?? '';
+    setShadowTls(params, [['host', host], ...nested.map(([key, value]) => [key.slice(10), value] as const)]);
+  } else if (options.length > 0) params.set('plugin_opts', clashPluginOptions(plugin, options));
+}
+
+const shadowTlsNames: Readonly<Record<string, string>> = {
+  'skip-cert-verify': 'insecure',
+  'client-fingerprint': 'fp',
+};
+
+function setShadowTls(params: Params, options: readonly (readonly [string, string])[]): void {
+  for (const [key, value] of options) params.set(`${shadowTlsPrefix}${shadowTlsNames[key] ?? key}`, value);
+  const hasTls = takeFlag(new Map(params), 'security') === true;
+  const fingerprint = params.get('fp');
+  if (hasTls || fingerprint === undefined || params.has(`${shadowTlsPrefix}fp`)) return;
+  params.delete('fp');
+  params.set(`${shadowTlsPrefix}fp`, fingerprint);
 }
 
 const headerKeys = /^(?:ws-opts\.headers|ws-headers|headers)\.(.+)$/;
@@ -101,42 +126,4 @@ function clashPluginOptions(plugin: string, options: readonly (readonly [string,
       .map(([key, value]) => [names[key] ?? key, key === 'mux' ? (value === 'true' ? '1' : '0') : value] as const)
       .filter(([, value]) => value !== 'false' && value !== ''),
   );
-}
-
-/** Settings by their path: maps with dots, lists of scalars with commas, lists of maps with numbers. */
-function flatten(item: object): [string, string][] {
-  const settings: [string, string][] = [];
-  const visit = (value: unknown, path: string, depth: number): void => {
-    if (settings.length >= maxSettings || depth > maxDepth) {
-      throw new ProblemError(
-        'node.malformed',
-        `the proxy has more than ${maxSettings} settings, or is nested too deep`,
-      );
-    }
-    if (typeof value !== 'object' || value === null) {
-      const text = scalarText(value);
-      if (text !== undefined) settings.push([path, text]);
-    } else if (Array.isArray(value) && value.every((part) => typeof part !== 'object' || part === null)) {
-      settings.push([path, joinScalars(value)]);
-    } else {
-      for (const [key, part] of Object.entries(value)) visit(part, path === '' ? key : `${path}.${key}`, depth + 1);
-    }
-  };
-  visit(item, '', 0);
-  return settings;
-}
-
-function joinScalars(items: readonly unknown[]): string {
-  const text = items
-    .slice(0, maxSettings)
-    .map((item) => scalarText(item) ?? '')
-    .join(',');
-  if (text.length > maxSettingLength) throw new ProblemError('node.malformed', 'a list of the proxy is too long');
-  return text;
-}
-
-/** A plain `null` or `~` means that nothing was set. */
-function scalarText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value === '~' || value === 'null' ? undefined : value;
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }

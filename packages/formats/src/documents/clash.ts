@@ -7,6 +7,7 @@ import {
   getScalarValue,
   mergeTag,
   parseEvents,
+  YAMLException,
   type Event,
 } from 'js-yaml';
 import type { Collector } from '../collector.ts';
@@ -25,27 +26,86 @@ const anyTag = (prefix: string): ReturnType<typeof defineScalarTag<string>> =>
  * is for our own tables to say.
  */
 const schema = FAILSAFE_SCHEMA.withTags(mergeTag, anyTag('!'), anyTag('tag:'), anyTag('str'));
-const yamlLimits = { maxAliases: 100_000, maxTotalMergeKeys: 2_000_000 };
+/** Each use of a merge copies the keys of what it names. */
+const maxTotalMergeKeys = 2_000_000;
 
 /** `proxies` of a Clash or mihomo configuration, or a bare list of proxies. */
-export function readClash(text: string, collector: Collector, { maxNodes }: Limits): void {
+export function readClash(text: string, collector: Collector, limits: Limits): void {
+  const { maxDepth, maxAliases, maxNodes } = limits;
   let events: Event[];
   let root: unknown;
   try {
-    events = parseEvents(text, { maxDepth: 64 });
-    [root] = constructFromEvents(events, { source: text, schema, json: true, ...yamlLimits });
+    events = parseEvents(text, { maxDepth });
+    [root] = constructFromEvents(events, { source: text, schema, json: true, maxAliases, maxTotalMergeKeys });
   } catch (error) {
+    refuseBeyondLimits(error, limits);
     readItemByItem(cutItems(text, maxNodes), collector, error);
     return;
   }
+  for (const name of groupNames(root)) collector.addOther(name, 'a group');
   const items = proxiesOf(root);
-  if (items === undefined) return;
+  const inline = inlineProxies(root);
+  for (const item of inline) addItem(item, 1, collector);
+  if (items === undefined) {
+    if (inline.length > 0) return;
+    refuseProvidersOnly(root);
+    return;
+  }
   const starts = itemStarts(text, events);
   const lineAt = createLineCounter(text);
   const lines = starts.map(lineAt);
-  for (const [index, item] of items.entries()) {
-    if (!isNotNode(item)) collector.add(lines[index] ?? 1, describeProxy(item), () => readClashProxy(item));
+  for (const [index, item] of items.entries()) addItem(item, lines[index] ?? 1, collector);
+}
+
+function addItem(item: unknown, line: number, collector: Collector): void {
+  const name = asMap(item)?.['name'];
+  const known = typeof name === 'string' ? name : undefined;
+  if (!isNotNode(item)) collector.add(line, describeProxy(item), () => readClashProxy(item), known);
+  else if (known !== undefined) collector.addOther(known, 'no proxy');
+}
+
+/** A provider may be written out in the document itself; where its items stand is not looked for. */
+function inlineProxies(root: unknown): readonly unknown[] {
+  const providers = Object.values(asMap(asMap(root)?.['proxy-providers']) ?? {});
+  return providers.flatMap((provider) => {
+    const { type, payload } = asMap(provider) ?? {};
+    return type === 'inline' && Array.isArray(payload) ? (payload as unknown[]) : [];
+  });
+}
+
+/**
+ * js-yaml says only in words which of its limits was passed.
+ * @throws ProblemError `subscription.too-deep`, `subscription.too-many-aliases`
+ */
+function refuseBeyondLimits(error: unknown, { maxDepth, maxAliases }: Limits): void {
+  const reason = error instanceof YAMLException ? error.reason : '';
+  if (reason.includes('exceeded maxDepth')) {
+    throw new ProblemError('subscription.too-deep', `the YAML is nested deeper than ${maxDepth} levels`, {
+      details: { max_depth: maxDepth },
+    });
   }
+  if (reason.includes('exceeded maxAliases') || reason.includes('exceeded maxTotalMergeKeys')) {
+    throw new ProblemError('subscription.too-many-aliases', 'the YAML repeats its parts by aliases too often', {
+      details: { max_aliases: maxAliases },
+    });
+  }
+}
+
+/** @throws ProblemError `subscription.no-nodes` */
+function refuseProvidersOnly(root: unknown): void {
+  if (asMap(asMap(root)?.['proxy-providers']) === undefined) return;
+  throw new ProblemError(
+    'subscription.no-nodes',
+    'it lists no nodes itself, only addresses of other subscriptions (proxy-providers): add those',
+    { details: { format: 'clash', rejected: [] } },
+  );
+}
+
+function groupNames(root: unknown): readonly string[] {
+  const groups = asMap(root)?.['proxy-groups'];
+  return (Array.isArray(groups) ? groups : [])
+    .map((group) => asMap(group)?.['name'])
+    .filter((name) => typeof name === 'string');
 }
 
 /** One proxy as a flow map on a line of its own. @throws ProblemError `node.*` */
@@ -131,7 +191,7 @@ interface ItemSource {
   readonly source: string;
 }
 
-/** @throws ProblemError `subscription.too-large`: a broken item takes longer than a good one, so there is a limit too. */
+/** @throws ProblemError `subscription.too-many-nodes`: a broken item takes longer than a good one, so there is a limit too. */
 function cutItems(text: string, maxItems: number): readonly ItemSource[] {
   const items: { line: number; source: string }[] = [];
   let indent: string | undefined;
@@ -144,7 +204,7 @@ function cutItems(text: string, maxItems: number): readonly ItemSource[] {
     if (dash !== undefined && (indent ??= dash) === dash) items.push({ line: number, source: line });
     else if (isInside && !isHead && last !== undefined) last.source += `\n${line}`;
     if (items.length > maxItems) {
-      throw new ProblemError('subscription.too-large', `there are more than ${maxItems} proxies`, {
+      throw new ProblemError('subscription.too-many-nodes', `there are more than ${maxItems} proxies`, {
         details: { max_nodes: maxItems },
       });
     }

@@ -1,30 +1,35 @@
+import { ProblemError } from '@sbox/core';
+import { defaultLimits } from '../limits.ts';
 import { createLineCounter } from '../text/lines.ts';
 
 /** JSON with comments and trailing commas, and where the items of its lists stand. */
 export interface Jsonc {
   readonly value: unknown;
-  /** The 1-based lines on which the items of a list begin; the list is a field of the root object. */
-  linesOf(field: string): readonly number[];
+  /** The 1-based lines on which the items of a list begin: a field of the root object, or the root itself (no name). */
+  linesOf(field?: string): readonly number[];
 }
 
-/** Undefined when the text is not JSON even so, or is nested deeper than any configuration. */
-export const parseJsonc = (source: string): Jsonc | undefined => tryParse(source) ?? tryParse(withoutComments(source));
+/**
+ * Undefined when the text is not JSON even so.
+ * @throws ProblemError `subscription.too-deep`
+ */
+export const parseJsonc = (source: string, maxDepth = defaultLimits.maxDepth): Jsonc | undefined =>
+  tryParse(source, maxDepth) ?? tryParse(withoutComments(source), maxDepth);
 
-function tryParse(json: string | undefined): Jsonc | undefined {
+function tryParse(json: string | undefined, maxDepth: number): Jsonc | undefined {
   if (json === undefined) return undefined;
   try {
     // JSON.parse takes seconds for millions of brackets, so the depth is looked at first.
-    const starts = listItemStarts(json);
-    if (starts === undefined) return undefined;
+    const starts = listItemStarts(json, maxDepth);
     const value: unknown = JSON.parse(json);
-    return { value, linesOf: (field) => (starts.get(field) ?? []).map(createLineCounter(json)) };
-  } catch {
+    return { value, linesOf: (field = '') => (starts.get(field) ?? []).map(createLineCounter(json)) };
+  } catch (error) {
+    if (error instanceof ProblemError) throw error;
     // Not JSON; or a string of millions of escapes, which exhausts the stack of regular expressions.
     return undefined;
   }
 }
 
-const maxDepth = 100;
 const text = /"[^"\\]*(?:\\.[^"\\]*)*"/.source;
 const comments = new RegExp(String.raw`${text}|\/\/[^\n\r]*|\/\*[^]*?\*\/`, 'g');
 const trailingCommas = new RegExp(String.raw`${text}|,(?=\s*[}\]])`, 'g');
@@ -40,22 +45,28 @@ function withoutComments(source: string): string | undefined {
   }
 }
 
-/** Offsets of the items of each list at depth two, by the list's name; undefined when it goes too deep. */
-function listItemStarts(json: string): ReadonlyMap<string, readonly number[]> | undefined {
+/** Offsets of the items of the root list, or of each list of the root object by its name. */
+function listItemStarts(json: string, maxDepth: number): ReadonlyMap<string, readonly number[]> {
   const starts = new Map<string, number[]>();
   let depth = 0;
+  let listDepth = 2;
   let field = '';
   let list: number[] | undefined;
   for (const { 0: token, index } of json.matchAll(tokens)) {
     if (token === '{' || token === '[') {
       depth += 1;
-      if (depth > maxDepth) return undefined;
-      if (depth === 2) list = token === '[' ? [itemStart(json, index)] : undefined;
-      if (depth === 2 && list) starts.set(field, list);
+      if (depth > maxDepth) {
+        throw new ProblemError('subscription.too-deep', `the JSON is nested deeper than ${maxDepth} levels`, {
+          details: { max_depth: maxDepth },
+        });
+      }
+      if (depth === 1 && token === '[') listDepth = 1;
+      if (depth === listDepth) list = token === '[' ? [itemStart(json, index)] : undefined;
+      if (depth === listDepth && list) starts.set(field, list);
     } else if (token === '}' || token === ']') depth -= 1;
     else if (token === ',') {
-      if (depth === 2) list?.push(itemStart(json, index));
-    } else if (depth === 1) field = token.slice(1, -1);
+      if (depth === listDepth) list?.push(itemStart(json, index));
+    } else if (depth === 1 && listDepth === 2) field = token.slice(1, -1);
   }
   return starts;
 }

@@ -78,7 +78,7 @@ const dial: Fields = {
  * The fields of each type, except those that name files or interfaces of the machine the config was made on.
  * @see https://sing-box.sagernet.org/configuration/outbound/
  */
-export const singBoxFields: Readonly<Record<NodeType, Fields>> = {
+export const singBoxFields: Partial<Readonly<Record<NodeType, Fields>>> = {
   shadowsocks: {
     ...server,
     ...dial,
@@ -126,6 +126,7 @@ export const singBoxFields: Readonly<Record<NodeType, Fields>> = {
     down_mbps: 'int',
     obfs: { fields: { type: 'text', password: 'text', min_packet_size: 'int', max_packet_size: 'int' } },
     password: 'text',
+    realm: { fields: { server_url: 'text', token: 'text', realm_id: 'text', stun_servers: 'texts' } },
     network: 'text',
     tls,
   },
@@ -203,30 +204,78 @@ export const singBoxFields: Readonly<Record<NodeType, Fields>> = {
     quic_congestion_control: 'text',
     tls,
   },
+  hysteria: {
+    ...server,
+    ...dial,
+    server_ports: 'texts',
+    hop_interval: 'text',
+    up_mbps: 'int',
+    down_mbps: 'int',
+    obfs: 'text',
+    auth: 'text',
+    auth_str: 'text',
+    recv_window_conn: 'int',
+    recv_window: 'int',
+    disable_mtu_discovery: 'flag',
+    network: 'text',
+    tls,
+  },
+  snell: {
+    ...server,
+    ...dial,
+    version: 'int',
+    psk: 'text',
+    obfs_mode: 'text',
+    obfs_host: 'text',
+    reuse: 'flag',
+    network: 'text',
+  },
+  shadowsocksr: {
+    ...server,
+    ...dial,
+    method: 'text',
+    password: 'text',
+    obfs: 'text',
+    obfs_param: 'text',
+    protocol: 'text',
+    protocol_param: 'text',
+    network: 'text',
+  },
 };
 
+/** The outbound that hides another one; it is no node of its own. */
+export const shadowTlsFields: Fields = { ...server, version: 'int', password: 'text', tls };
+
 /** What a node of a type cannot be without. */
-export const requiredFields: Readonly<Record<NodeType, readonly string[]>> = {
+export const requiredFields: Partial<Readonly<Record<NodeType, readonly string[]>>> = {
   shadowsocks: ['method'],
   vmess: ['uuid'],
   vless: ['uuid'],
   trojan: ['password'],
-  hysteria2: [],
   tuic: ['uuid'],
   wireguard: ['private_key', 'address'],
   anytls: ['password'],
-  socks: [],
-  http: [],
-  ssh: [],
-  naive: [],
+  snell: ['psk'],
+  shadowsocksr: ['method', 'password'],
 };
 
 export const defaultPorts: Partial<Readonly<Record<NodeType, number>>> = { ssh: 22 };
 
-/** Parts of a config that are no nodes. */
-export const notNodes: ReadonlySet<string> = new Set(
-  'direct block dns selector urltest bypass loadbalance balancer'.split(' '),
-);
+/** Outbounds that leave without a proxy: dialling through one of them is dialling. */
+export const directTypes: ReadonlySet<unknown> = new Set(['direct', 'bypass']);
+
+/** Parts of a config that are no nodes, and what they are to somebody who dials through them. */
+export const notNodes: ReadonlyMap<string, string> = new Map([
+  ['direct', 'a direct outbound'],
+  ['bypass', 'a direct outbound'],
+  ['block', 'an outbound that blocks'],
+  ['dns', 'the DNS outbound'],
+  ['selector', 'a group'],
+  ['urltest', 'a group'],
+  ['loadbalance', 'a group'],
+  ['balancer', 'a group'],
+  ['shadowtls', 'a ShadowTLS outbound that cannot be used'],
+]);
 
 export const isNodeType = (type: string): type is NodeType => (nodeTypes as readonly string[]).includes(type);
 export const isTransportType = (type: string): boolean => (transportTypes as readonly string[]).includes(type);

@@ -36,15 +36,33 @@ export function shadowrocketParams(link: SplitLink): Params {
   params.set('uuid', authority.user.slice(colon + 1));
   setAddress(params, authority);
   if (params.get('type') === 'http') asHttpObfuscation(params);
+  if (params.get('type') === 'grpc' && !params.get('serviceName')) asService(params);
   setHost(params);
-  if (takeText(params, 'xtls') === '2') params.set('flow', 'xtls-rprx-vision');
+  const flow = flows.get(params.get('xtls') ?? '');
+  if (flow !== undefined) {
+    params.delete('xtls');
+    params.set('flow', flow);
+  }
   if (takeFlag(params, 'security') === true) params.set('security', 'tls');
   return params;
 }
 
+/** Its numbers of XTLS; the first is one that no engine runs any more, which the reader of vless says. */
+const flows = new Map([
+  ['0', ''],
+  ['1', 'xtls-rprx-direct'],
+  ['2', 'xtls-rprx-vision'],
+]);
+
 function asHttpObfuscation(params: Params): void {
   params.set('type', 'tcp');
   params.set('headerType', 'http');
+}
+
+/** With gRPC, the path is the name of the service. */
+function asService(params: Params): void {
+  const path = takeText(params, 'path');
+  if (path !== undefined) params.set('serviceName', path);
 }
 
 /** `obfsParam` is a host name, or JSON of headers. */

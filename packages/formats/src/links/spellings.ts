@@ -54,7 +54,24 @@ export const hysteria2Spellings = spellings({
   up: ['upmbps', 'up_mbps'],
   down: ['downmbps', 'down_mbps'],
   password: ['auth'],
+  stun: ['stun_servers', 'stun-servers'],
   // QUIC has no TCP to open fast: the word stays in `extra`.
+  tfo: [],
+});
+
+export const hysteriaSpellings = spellings({
+  ...stream,
+  auth_str: ['auth', 'auth-str'],
+  obfs: [],
+  'obfs-password': ['obfsParam', 'obfs_password', 'obfs-param'],
+  protocol: [],
+  up: ['upmbps', 'up_mbps', 'up-mbps'],
+  down: ['downmbps', 'down_mbps', 'down-mbps'],
+  mport: ['ports', 'server_ports'],
+  'hop-interval': ['hop_interval', 'hopInterval'],
+  'recv-window-conn': ['recv_window_conn'],
+  'recv-window': ['recv_window'],
+  'disable-mtu-discovery': ['disable_mtu_discovery'],
   tfo: [],
 });
 
@@ -87,4 +104,42 @@ export const anytlsSpellings = spellings({
   'idle-session-check-interval': ['idle_session_check_interval'],
   'idle-session-timeout': ['idle_session_timeout'],
   'min-idle-session': ['min_idle_session'],
+});
+
+export const credentialSpellings = spellings({ ...stream, username: ['user'], password: ['pass'] });
+
+export const naiveSpellings = spellings({
+  ...stream,
+  'insecure-concurrency': ['insecure_concurrency', 'insecureConcurrency'],
+  'extra-headers': ['extra_headers', 'extraHeaders'],
+  uot: ['udp-over-tcp', 'udp_over_tcp'],
+  uot_version: ['udp-over-tcp-version', 'udp_over_tcp_version'],
+});
+
+export const juicitySpellings = spellings({
+  ...stream,
+  congestion_control: ['congestion-control', 'congestionControl'],
+  pin_cert_sha256: ['pinned_certchain_sha256', 'pinned-certchain-sha256', 'pinnedCertchainSha256'],
+});
+
+export const mieruSpellings = spellings({ name: ['remarks', 'remark'], protocol: [], profile: [], mtu: [] });
+
+export const sshSpellings = spellings({
+  name: ['remarks', 'remark'],
+  private_key: ['pk', 'private-key', 'privateKey'],
+  private_key_passphrase: ['pkp', 'passphrase', 'private-key-passphrase'],
+  host_key: ['hk', 'host-key', 'hostKey'],
+  host_key_algorithms: ['hka', 'host-key-algorithms'],
+  client_version: ['client-version'],
+});
+
+export const snellSpellings = spellings({
+  name: ['remarks', 'remark'],
+  psk: ['password'],
+  version: ['v'],
+  obfs: ['obfs-mode', 'obfs_mode'],
+  'obfs-host': ['obfs_host', 'obfsHost'],
+  tfo: ['fast-open', 'fastopen'],
+  reuse: [],
+  udp: [],
 });

@@ -5,7 +5,7 @@ import { pluginOptions, readShadowsocks } from '../protocols/shadowsocks.ts';
 import { decodeBase64 } from '../text/base64.ts';
 import { decodePercent } from '../text/percent.ts';
 import { splitOnce } from '../text/split-once.ts';
-import { readJsonObject } from './json-object.ts';
+import { parseJsonObject, settingText } from './json-object.ts';
 import { shadowsocksSpellings } from './spellings.ts';
 import { linkParams, setAddress, splitAuthority, type SplitLink } from './split-link.ts';
 
@@ -23,13 +23,14 @@ export function parseShadowsocksLink(link: SplitLink): NodeDraft {
     whole === link.body ? splitUser(authority.user ?? '') : splitOnce(authority.user ?? '', ':');
   params.set('method', method);
   params.set('password', password);
-  for (const [key, apply] of jsonPlugins) applyJsonPlugin(params, key, apply);
+  for (const [key, read] of jsonPlugins) applyJsonPlugin(params, key, read);
   return readShadowsocks(params);
 }
 
 function legacyBody(body: string): string {
-  const decoded = decodeBase64(decodePercent(body.replace(/\/$/, '')));
-  if (decoded === undefined || !decoded.includes('@')) {
+  const text = decodePercent(body);
+  const decoded = [text.replace(/\/$/, ''), text].map(decodeBase64).find((whole) => whole?.includes('@') === true);
+  if (decoded === undefined) {
     throw new ProblemError(
       'node.malformed',
       'the part after ss:// is neither method:password@server:port nor base64 of it',
@@ -53,52 +54,41 @@ function splitUser(user: string): readonly [string, string] {
   return splitOnce(plain, ':');
 }
 
-type ApplyPlugin = (params: Params, json: ReadonlyMap<string, string>) => void;
+type ReadPlugin = (
+  take: (key: string) => string,
+) => readonly [name: string, options: Iterable<readonly [string, string]>];
+
+const taken = (take: (key: string) => string, ...keys: readonly string[]): (readonly [string, string])[] =>
+  keys.map((key) => [key, take(key)] as const);
 
 /** Shadowrocket's plugins: base64 of JSON, each under a key of its own; address and port replace the server's. */
-const jsonPlugins: readonly (readonly [string, ApplyPlugin])[] = [
-  [
-    'shadow-tls',
-    (params, json) =>
-      setPlugin(params, 'shadow-tls', pick(json, { host: 'host', password: 'password', version: 'version' })),
-  ],
+const jsonPlugins: readonly (readonly [string, ReadPlugin])[] = [
+  ['shadow-tls', (take) => ['shadow-tls', taken(take, 'host', 'password', 'version')]],
   [
     'gost',
-    (params, json) =>
-      setPlugin(params, 'gost-plugin', [
-        ['mode', json.get('route') === 'ws' ? 'websocket' : (json.get('route') ?? 'websocket')],
-        ...pick(json, { host: 'host', path: 'path' }),
-      ]),
+    (take) => {
+      const route = take('route');
+      return [
+        'gost-plugin',
+        [['mode', route === 'ws' || route === '' ? 'websocket' : route], ...taken(take, 'host', 'path')],
+      ];
+    },
   ],
-  [
-    'v2ray-plugin',
-    (params, json) =>
-      setPlugin(
-        params,
-        'v2ray-plugin',
-        pick(json, { mode: 'mode', host: 'host', path: 'path', tls: 'tls', mux: 'mux' }),
-      ),
-  ],
+  ['v2ray-plugin', (take) => ['v2ray-plugin', taken(take, 'mode', 'host', 'path', 'tls', 'mux')]],
 ];
 
-function applyJsonPlugin(params: Params, key: string, apply: ApplyPlugin): void {
+function applyJsonPlugin(params: Params, key: string, read: ReadPlugin): void {
   const encoded = takeText(params, key);
   if (encoded === undefined) return;
-  const json = readJsonObject(decodeBase64(encoded));
+  const json = parseJsonObject(decodeBase64(encoded));
   if (json === undefined) throw new ProblemError('node.malformed', `${key} is not base64 of a JSON object`);
-  const address = json.get('address');
-  const port = json.get('port');
-  if (address) params.set('server', address);
-  if (port) params.set('port', port);
-  apply(params, json);
-}
-
-function setPlugin(params: Params, name: string, options: readonly (readonly [string, string])[]): void {
+  const rest = new Map(Object.entries(json).map(([name, value]) => [name, settingText(value)]));
+  const take = (name: string): string => takeText(rest, name) ?? '';
+  const [address, port] = [take('address'), take('port')];
+  if (address !== '') params.set('server', address);
+  if (port !== '') params.set('port', port);
+  const [name, options] = read(take);
   params.set('plugin', name);
-  params.set('plugin_opts', pluginOptions(options.filter(([, value]) => value !== '' && value !== 'false')));
+  params.set('plugin_opts', pluginOptions([...options].filter(([, value]) => value !== '' && value !== 'false')));
+  for (const [option, value] of rest) params.set(`${key}.${option}`, value);
 }
-
-const pick = (
-  json: ReadonlyMap<string, string>,
-  keys: Readonly<Record<string, string>>,
-): (readonly [string, string])[] => Object.entries(keys).map(([from, to]) => [to, json.get(from) ?? ''] as const);

@@ -8,13 +8,13 @@ import { linkParams, requireUser, setAddress, splitAuthority, type SplitLink } f
 export function parseTuicLink(link: SplitLink): NodeDraft {
   const authority = splitAuthority(link.body);
   const params = linkParams(link, tuicSpellings);
+  setAddress(params, authority);
+  if (!authority.user && params.get('token')) return readTuic(params);
   const user = authority.user?.includes(':') === true ? authority.user : requireUser(authority, 'the user id');
   const colon = user.indexOf(':');
   if (colon >= 0) {
     params.set('uuid', decodePercent(user.slice(0, colon)));
     params.set('password', decodePercent(user.slice(colon + 1)));
-  } else if (params.get('password')) params.set('uuid', user);
-  else params.set('token', user);
-  setAddress(params, authority);
+  } else params.set(params.get('password') ? 'uuid' : 'token', user);
   return readTuic(params);
 }

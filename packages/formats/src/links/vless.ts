@@ -1,4 +1,5 @@
 import type { NodeDraft } from '../node.ts';
+import type { Params } from '../params.ts';
 import { readVless } from '../protocols/vless.ts';
 import { shadowrocketParams } from './shadowrocket.ts';
 import { streamSpellings } from './spellings.ts';
@@ -17,7 +18,7 @@ export function parseVlessLink(link: SplitLink): NodeDraft {
   return readVless(params);
 }
 
-function asVless(link: SplitLink): Map<string, string> {
+function asVless(link: SplitLink): Params {
   const params = shadowrocketParams(link);
   params.delete('scy');
   return params;

@@ -1,3 +1,4 @@
+import { ProblemError } from '@sbox/core';
 import type { NodeDraft } from '../node.ts';
 import { readWireguard } from '../protocols/wireguard.ts';
 import { decodePercent } from '../text/percent.ts';
@@ -11,4 +12,15 @@ export function parseWireguardLink(link: SplitLink): NodeDraft {
   if (authority.user && !params.get('private_key')) params.set('private_key', decodePercent(authority.user));
   setAddress(params, authority);
   return readWireguard(params);
+}
+
+/** hiddify's `warp://` has the keys only when somebody put them there; else a client makes an account for itself. */
+export function parseWarpLink(link: SplitLink): NodeDraft {
+  const params = linkParams(link, wireguardSpellings);
+  if ((params.get('private_key') || splitAuthority(link.body).user) && params.get('public_key'))
+    return parseWireguardLink(link);
+  throw new ProblemError(
+    'node.unsupported',
+    'a warp:// link holds no keys: register the account and give its WireGuard link instead',
+  );
 }

@@ -14,9 +14,10 @@ const hasAllGroups = (text: string): boolean => text.split(':').length === (text
 
 /** A host name or IP address without brackets. @throws ProblemError `node.missing-field`, `node.invalid-value`. */
 export function readServer(text: string | undefined): string {
+  if (text !== undefined && asciiDomain.test(text)) return text;
   const server = text?.trim().replace(/^\[(.*)\]$/, '$1') ?? '';
   if (server === '') throw new ProblemError('node.missing-field', 'the server is missing');
-  if (asciiDomain.test(server) || isIpv6(server) || domain.test(server)) return server;
+  if (isIpv6(server) || domain.test(server)) return server;
   throw new ProblemError('node.invalid-value', 'the server is neither a host name nor an IP address');
 }
 

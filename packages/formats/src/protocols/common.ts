@@ -2,6 +2,7 @@ import { ProblemError } from '@sbox/core';
 import type { Multiplex, NodeDraft, NodeType } from '../node.ts';
 import { setFields, takeFlag, takeInt, takeText, wholeNumber, type Params } from '../params.ts';
 import { readPort, readServer } from './address.ts';
+import { takeShadowTls } from './shadow-tls.ts';
 
 /** Makes a node from settings under their canonical names. @throws ProblemError `node.*`. */
 export type ReadNode = (params: Params) => NodeDraft;
@@ -11,7 +12,7 @@ export type DraftFields = { readonly [Key in keyof NodeDraft]?: NodeDraft[Key] |
 /** Type, server and port: what every node begins with. */
 export function startNode(type: NodeType, params: Params, defaultPort?: number): NodeDraft {
   const server = readServer(takeText(params, 'server'));
-  return { type, server, server_port: readPort(takeText(params, 'port'), defaultPort) };
+  return { id: '', type, server, server_port: readPort(takeText(params, 'port'), defaultPort) };
 }
 
 export function requireText(params: Params, name: string, what: string): string {
@@ -22,26 +23,48 @@ export function requireText(params: Params, name: string, what: string): string 
 
 const multiplexable: ReadonlySet<NodeType> = new Set(['shadowsocks', 'vmess', 'vless', 'trojan']);
 /** Types that sing-box has no `network` for: with them `udp=false` is only kept. */
-const withoutNetwork: ReadonlySet<NodeType> = new Set(['wireguard', 'anytls', 'http', 'ssh', 'naive']);
+const withoutNetwork: ReadonlySet<NodeType> = new Set([
+  'wireguard',
+  'anytls',
+  'http',
+  'ssh',
+  'naive',
+  'shadowsocksr',
+  'juicity',
+  'mieru',
+  'trusttunnel',
+  'h2-connect',
+  'masque',
+  'sudoku',
+  'tailscale',
+  'gost-relay',
+]);
 
 /** Adds what all types share, and at the end everything that nobody understood as `extra`. */
 export function finishNode(draft: NodeDraft, params: Params, fields: DraftFields): NodeDraft {
   setFields<DraftFields>(draft, fields);
+  const tag = takeText(params, 'name');
+  if (tag !== undefined) draft.tag = tag;
+  // Most nodes have nothing left here.
+  if (params.size === 0) return draft;
   setFields<DraftFields>(draft, {
-    tag: takeText(params, 'name'),
     multiplex: multiplexable.has(draft.type) ? takeMultiplex(params) : undefined,
-    network: withoutNetwork.has(draft.type) ? undefined : takeNetwork(params),
+    network: takeNetwork(params, draft.type),
     tcp_fast_open: takeFlag(params, 'tfo') || undefined,
     tcp_multi_path: takeFlag(params, 'mptcp') || undefined,
+    shadow_tls: takeShadowTls(params),
   });
   if (params.size > 0) draft.extra = Object.fromEntries(params);
   return draft;
 }
 
-/** Without UDP only where the source says so in so many words. */
-function takeNetwork(params: Params): string | undefined {
-  if (params.get('udp') === '') return undefined;
-  return takeFlag(params, 'udp') === false ? 'tcp' : undefined;
+/** Without UDP only where the source says so in so many words; what sing-box has no field for stays as it was said. */
+function takeNetwork(params: Params, type: NodeType): string | undefined {
+  const udp = params.get('udp');
+  if (udp === undefined || udp === '' || takeFlag(params, 'udp') !== false) return undefined;
+  if (!withoutNetwork.has(type)) return 'tcp';
+  params.set('udp', udp);
+  return undefined;
 }
 
 function takeMultiplex(params: Params): Multiplex | undefined {
@@ -69,9 +92,9 @@ const megabits: Readonly<Record<string, number>> = { '': 1e-6, k: 1e-3, m: 1, g:
 
 /** A speed in Mbit/s, rounded up: `100`, `100 Mbps`, `1gbps`, `12 MBps` (bytes). What is no speed stays where it is. */
 export function takeMbps(params: Params, name: string): number | undefined {
-  const match = /^(\d{1,9}(?:\.\d{1,6})?)\s*(?:([kmgt]?)(bps|Bps|B\/s|b\/s|bit\/s)|([kmgt]))?$/i.exec(
-    params.get(name)?.trim() ?? '',
-  );
+  const text = params.get(name);
+  if (text === undefined) return undefined;
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)\s*(?:([kmgt]?)(bps|Bps|B\/s|b\/s|bit\/s)|([kmgt]))?$/i.exec(text.trim());
   if (match === null) return undefined;
   const [, amount, prefix, unit, bare] = match;
   const factor = unit === undefined && bare === undefined ? 1 : (megabits[(prefix ?? bare ?? '').toLowerCase()] ?? 1);
@@ -83,7 +106,8 @@ export function takeMbps(params: Params, name: string): number | undefined {
 
 /** A duration in sing-box's form; a bare number counts in `unit`. What is none stays where it is. */
 export function takeDuration(params: Params, name: string, unit: 's' | 'ms'): string | undefined {
-  const text = params.get(name)?.trim() ?? '';
+  const text = params.get(name)?.trim();
+  if (text === undefined) return undefined;
   const bare = wholeNumber(text);
   const duration = bare === undefined ? text : `${bare}${unit}`;
   if (!/^(?:\d{1,9}(?:\.\d{1,6})?(?:ms|s|m|h))+$/.test(duration) || bare === 0) return undefined;

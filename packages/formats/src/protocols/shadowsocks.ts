@@ -2,6 +2,7 @@ import { ProblemError } from '@sbox/core';
 import { takeFlag, takeInt, takeText, type Params } from '../params.ts';
 import { splitOnce } from '../text/split-once.ts';
 import { finishNode, requireText, startNode, type DraftFields, type ReadNode } from './common.ts';
+import { shadowTlsPrefix } from './shadow-tls.ts';
 import { optionalTls, takeTls } from './tls.ts';
 import { takeTransport } from './transport.ts';
 
@@ -46,14 +47,50 @@ export const readShadowsocks: ReadNode = (params) => {
   });
 };
 
-/** A SIP003 plugin, or TLS and a V2Ray transport straight under Shadowsocks: never both. */
+/** A SIP003 plugin, or TLS and a V2Ray transport straight under Shadowsocks: never both. ShadowTLS is no plugin of ours. */
 function takePlugin(params: Params): DraftFields {
   const text = takeText(params, 'plugin');
   const [name = '', options = ''] = text === undefined ? [] : splitOnce(text, ';');
-  if (name === '' || name === 'none') return { tls: takeTls(params, optionalTls), transport: takeTransport(params) };
+  if (name === '' || name === 'none') {
+    const tls = takeTls(params, optionalTls);
+    return { tls, transport: takeTransport(params, tls) };
+  }
   const opts = takeText(params, 'plugin_opts') ?? options;
-  return { plugin: pluginNames.get(name) ?? name, plugin_opts: opts === '' ? undefined : opts };
+  if (name === 'shadow-tls') {
+    for (const [key, value] of readPluginOptions(opts)) params.set(`${shadowTlsPrefix}${key}`, value);
+    return {};
+  }
+  return {
+    plugin: pluginNames.get(name) ?? name,
+    plugin_opts: (name === 'v2ray-plugin' ? asV2rayOptions(opts) : opts) || undefined,
+  };
 }
+
+/** Some senders name v2ray-plugin's options after those of obfs-local. */
+function asV2rayOptions(text: string): string {
+  if (!/(?:^|;)obfs(?:-host)?=/.test(text)) return text;
+  const options = readPluginOptions(text);
+  const given = new Set(options.map(([key]) => key));
+  const rename = (key: string): string => {
+    const name = v2rayOptionNames.get(key);
+    return name === undefined || given.has(name) ? key : name;
+  };
+  return pluginOptions(options.map(([key, value]) => [rename(key), value] as const));
+}
+
+const v2rayOptionNames = new Map([
+  ['obfs', 'mode'],
+  ['obfs-host', 'host'],
+]);
+
+/** Keys and values of SIP003 options; a bare flag is `true`. */
+export const readPluginOptions = (text: string): (readonly [string, string])[] =>
+  (text.match(/(?:\\.|[^;\\])+/gs) ?? []).map((option) => {
+    const [, key = '', value] = /^((?:\\.|[^=\\])*)(?:=(.*))?$/s.exec(option) ?? [];
+    return [unescapeOption(key).trim(), value === undefined ? 'true' : unescapeOption(value)] as const;
+  });
+
+const unescapeOption = (text: string): string => text.replace(/\\(.)/gs, '$1');
 
 export function takeUdpOverTcp(params: Params): DraftFields['udp_over_tcp'] {
   const isOn = takeFlag(params, 'uot') === true;

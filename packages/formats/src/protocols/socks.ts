@@ -1,4 +1,3 @@
-import { ProblemError } from '@sbox/core';
 import { takeText } from '../params.ts';
 import { finishNode, startNode, type ReadNode } from './common.ts';
 import { takeUdpOverTcp } from './shadowsocks.ts';
@@ -7,13 +6,11 @@ import { optionalTls, takeTls } from './tls.ts';
 export const readSocks: ReadNode = (params) => {
   const draft = startNode('socks', params, 1080);
   const version = takeText(params, 'version') ?? '5';
-  if (takeTls(params, optionalTls) !== undefined) {
-    throw new ProblemError('node.unsupported', 'SOCKS over TLS is something no engine runs');
-  }
   return finishNode(draft, params, {
     version,
     username: takeText(params, 'username'),
     password: takeText(params, 'password'),
     udp_over_tcp: takeUdpOverTcp(params),
+    tls: takeTls(params, optionalTls),
   });
 };

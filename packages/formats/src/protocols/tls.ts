@@ -1,6 +1,6 @@
 import { ProblemError } from '@sbox/core';
 import type { Tls } from '../node.ts';
-import { setFields, takeFlag, takeList, takeText, type Params } from '../params.ts';
+import { hasOnlyName, setFields, takeFlag, takeList, takeText, type Params } from '../params.ts';
 
 /** How a protocol stands to TLS when the source says nothing, and whether uTLS can be used (QUIC has no place for it). */
 export interface TlsRule {
@@ -39,19 +39,18 @@ export function takeTls(params: Params, rule: TlsRule): Tls | undefined {
   }
   params.delete('security');
   if (!enabled && rule.always !== true) return undefined;
+  const serverName = takeText(params, 'sni');
+  const tls: Tls = serverName === undefined ? { enabled: true } : { enabled: true, server_name: serverName };
   const reality = takeReality(params, security);
-  return setFields<Writable<Tls>>(
-    { enabled: true },
-    {
-      server_name: takeText(params, 'sni'),
-      disable_sni: takeFlag(params, 'disable_sni') || undefined,
-      insecure: takeFlag(params, 'insecure') || undefined,
-      alpn: takeList(params, 'alpn'),
-      utls: rule.utls === true ? takeUtls(params, reality !== undefined) : undefined,
-      reality,
-      ech: takeEch(params),
-    },
-  );
+  if (reality === undefined && hasOnlyName(params)) return tls;
+  return setFields<Writable<Tls>>(tls, {
+    disable_sni: takeFlag(params, 'disable_sni') || undefined,
+    insecure: takeFlag(params, 'insecure') || undefined,
+    alpn: takeList(params, 'alpn'),
+    utls: rule.utls === true ? takeUtls(params, 'fp', reality !== undefined) : undefined,
+    reality,
+    ech: takeEch(params),
+  });
 }
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -70,10 +69,10 @@ function takeReality(params: Params, security: string): Tls['reality'] {
 }
 
 /** REALITY works only with uTLS, so it is on even where the fingerprint is missing or foreign. */
-function takeUtls(params: Params, hasReality: boolean): Tls['utls'] {
-  const fingerprint = params.get('fp')?.toLowerCase() ?? '';
+export function takeUtls(params: Params, name: string, hasReality = false): Tls['utls'] {
+  const fingerprint = params.get(name)?.toLowerCase() ?? '';
   if (fingerprints.has(fingerprint)) {
-    params.delete('fp');
+    params.delete(name);
     return { enabled: true, fingerprint };
   }
   if (!hasReality) return undefined;

@@ -1,9 +1,9 @@
 import { ProblemError } from '@sbox/core';
-import type { Transport } from '../node.ts';
-import { takeInt, takeList, takeText, wholeNumber, type Params } from '../params.ts';
+import type { Tls, Transport } from '../node.ts';
+import { hasOnlyName, setFields, takeInt, takeList, takeText, wholeNumber, type Params } from '../params.ts';
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
-type TakeTransport = (params: Params) => Writable<Transport> | undefined;
+type TakeTransport = (params: Params, tls: Tls | undefined) => Writable<Transport> | undefined;
 
 const maxEarlyData = 0xffff_ffff;
 /** Headers of a Clash transport arrive as parameters with this in front. */
@@ -16,14 +16,7 @@ const transports = new Map<string, TakeTransport>([
   ...named('http h2', takeHttp),
   ...named('httpupgrade', takeHttpUpgrade),
   ...named('quic', () => ({ type: 'quic' })),
-  ...named('xhttp splithttp', (params) =>
-    defined({
-      type: 'xhttp',
-      host: takeText(params, 'host'),
-      path: takeText(params, 'path'),
-      mode: takeText(params, 'mode'),
-    }),
-  ),
+  ...named('xhttp splithttp', takeXhttp),
   ...named('kcp mkcp', (params) =>
     defined({ type: 'mkcp', header_type: takeText(params, 'headerType'), seed: takeText(params, 'seed') }),
   ),
@@ -37,7 +30,7 @@ function named(names: string, take: TakeTransport): (readonly [string, TakeTrans
  * Reads the transport parameters. Undefined for plain TCP.
  * @throws ProblemError `node.unsupported` for a transport that nobody knows, `node.invalid-value` for bad early data.
  */
-export function takeTransport(params: Params): Transport | undefined {
+export function takeTransport(params: Params, tls: Tls | undefined): Transport | undefined {
   const type = params.get('type')?.toLowerCase() ?? '';
   const take = transports.get(type === '' ? 'tcp' : type);
   if (take === undefined) {
@@ -45,14 +38,18 @@ export function takeTransport(params: Params): Transport | undefined {
   }
   params.delete('type');
   if (params.get('headerType')?.toLowerCase() === 'none') params.delete('headerType');
-  return take(params);
+  return take(params, tls);
 }
 
-/** Plain TCP, or TCP that looks like HTTP/1.1, which sing-box calls `http` too. */
-function takeTcp(params: Params): Writable<Transport> | undefined {
+/**
+ * Plain TCP, or TCP that looks like HTTP/1.1, which sing-box calls `http` too. Inside TLS that is HTTP/2 for sing-box, so
+ * there the node says what it means.
+ */
+function takeTcp(params: Params, tls: Tls | undefined): Writable<Transport> | undefined {
   if (params.get('headerType')?.toLowerCase() === 'http') {
     params.delete('headerType');
-    return takeHttp(params);
+    const transport = takeHttp(params);
+    return tls === undefined ? transport : { ...transport, header_type: 'http' };
   }
   return undefined;
 }
@@ -69,25 +66,36 @@ function takeHttp(params: Params): Writable<Transport> {
 
 /** Early data comes as `ed` beside the path or inside it; sing-box wants the path without it. */
 function takeWs(params: Params): Writable<Transport> {
-  const [path, inPath] = splitEarlyData(takeText(params, 'path'));
+  const inPath = splitEarlyData(takeText(params, 'path'));
   const beside = params.get('ed');
-  const earlyData = beside === undefined || beside === '' ? inPath : takeInt(params, 'ed', maxEarlyData);
+  const earlyData = beside === undefined || beside === '' ? inPath.size : takeInt(params, 'ed', maxEarlyData);
   if (beside !== undefined && beside !== '' && earlyData === undefined) {
     throw new ProblemError('node.invalid-value', 'the early data size (ed) is not a number of bytes');
   }
   return defined({
     type: 'ws',
-    path,
+    path: inPath.path,
     headers: takeHeaders(params, takeText(params, 'host')),
     max_early_data: earlyData || undefined,
-    early_data_header_name: earlyData ? (takeText(params, 'eh') ?? 'Sec-WebSocket-Protocol') : undefined,
+    early_data_header_name: earlyData
+      ? (takeText(params, 'eh') ?? inPath.header ?? 'Sec-WebSocket-Protocol')
+      : undefined,
   });
+}
+
+/** Its many further settings come as JSON in `extra`, which stays as it is. */
+function takeXhttp(params: Params): Writable<Transport> {
+  const mode = takeText(params, 'mode');
+  if (mode === 'stream-one' && /"downloadSettings"\s*:\s*\{/.test(params.get('extra') ?? '')) {
+    throw new ProblemError('node.invalid-value', 'xhttp in mode stream-one has no place for downloadSettings');
+  }
+  return defined({ type: 'xhttp', host: takeText(params, 'host'), path: takeText(params, 'path'), mode });
 }
 
 /** Here `ed` is no size but a flag of Xray's, which sing-box has no place for: it stays among the others. */
 function takeHttpUpgrade(params: Params): Writable<Transport> {
-  const [path, earlyData] = splitEarlyData(takeText(params, 'path'));
-  if (earlyData !== undefined && !params.has('ed')) params.set('ed', String(earlyData));
+  const { path, size } = splitEarlyData(takeText(params, 'path'));
+  if (size !== undefined && !params.has('ed')) params.set('ed', String(size));
   return defined({
     type: 'httpupgrade',
     host: takeText(params, 'host'),
@@ -96,28 +104,36 @@ function takeHttpUpgrade(params: Params): Writable<Transport> {
   });
 }
 
-/** Takes `ed=<bytes>` out of the query of a path; a malformed one stays part of the path. */
-function splitEarlyData(path: string | undefined): readonly [string | undefined, number | undefined] {
+interface EarlyData {
+  readonly path: string | undefined;
+  readonly size?: number;
+  readonly header?: string;
+}
+
+/** Takes `ed=<bytes>`, and `eh=<header>` with it, out of the query of a path; a malformed one stays part of the path. */
+function splitEarlyData(path: string | undefined): EarlyData {
   const question = path?.indexOf('?') ?? -1;
-  if (path === undefined || question < 0) return [path, undefined];
-  let size: number | undefined;
-  const rest = path
-    .slice(question + 1)
-    .split('&')
-    .filter((pair) => {
-      const value = pair.startsWith('ed=') ? wholeNumber(pair.slice(3)) : undefined;
-      if (value === undefined || value > maxEarlyData) return true;
-      size ??= value;
-      return false;
-    });
-  return [rest.length === 0 ? path.slice(0, question) : `${path.slice(0, question)}?${rest.join('&')}`, size];
+  if (path === undefined || question < 0) return { path };
+  const pairs = path.slice(question + 1).split('&');
+  const isSize = (pair: string): boolean =>
+    pair.startsWith('ed=') && (wholeNumber(pair.slice(3)) ?? Infinity) <= maxEarlyData;
+  const size = pairs.find(isSize)?.slice(3);
+  if (size === undefined) return { path };
+  const header = pairs.find((pair) => /^eh=[\w-]+$/.test(pair))?.slice(3);
+  const rest = pairs.filter((pair) => !isSize(pair) && (header === undefined || !pair.startsWith('eh=')));
+  return {
+    path: rest.length === 0 ? path.slice(0, question) : `${path.slice(0, question)}?${rest.join('&')}`,
+    size: Number(size),
+    ...(header === undefined ? {} : { header }),
+  };
 }
 
 function takeHeaders(params: Params, host: string | undefined): Readonly<Record<string, string>> | undefined {
+  if (hasOnlyName(params)) return host === undefined ? undefined : { Host: host };
   const headers: [string, string][] = host === undefined ? [] : [['Host', host]];
-  for (const [key, value] of params) {
+  for (const key of params.keys()) {
     if (!key.startsWith(headerPrefix)) continue;
-    headers.push([key.slice(headerPrefix.length), value]);
+    headers.push([key.slice(headerPrefix.length), params.get(key) ?? '']);
     params.delete(key);
   }
   return headers.length === 0 ? undefined : Object.fromEntries(headers);
@@ -127,8 +143,5 @@ function takeHeaders(params: Params, host: string | undefined): Readonly<Record<
 function defined(
   fields: { [Key in keyof Transport]: Transport[Key] | undefined } & { type: Transport['type'] },
 ): Writable<Transport> {
-  const transport: Writable<Transport> = { type: fields.type };
-  for (const [key, value] of Object.entries(fields))
-    if (value !== undefined) Object.assign(transport, { [key]: value });
-  return transport;
+  return setFields<Writable<Transport>>({ type: fields.type }, fields);
 }

@@ -4,9 +4,10 @@ import { takeTransport } from './transport.ts';
 
 export const readTrojan: ReadNode = (params) => {
   const draft = startNode('trojan', params, 443);
+  const tls = takeTls(params, usualTls);
   return finishNode(draft, params, {
     password: requireText(params, 'password', 'the password'),
-    tls: takeTls(params, usualTls),
-    transport: takeTransport(params),
+    tls,
+    transport: takeTransport(params, tls),
   });
 };

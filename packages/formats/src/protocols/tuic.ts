@@ -3,21 +3,19 @@ import { takeFlag, takeText, type Params } from '../params.ts';
 import { finishNode, startNode, takeDuration, type ReadNode } from './common.ts';
 import { quicTls, takeTls } from './tls.ts';
 
-/** TUIC version 5; version 4 with its single token has no counterpart in sing-box. */
+/** TUIC version 5, or 4 with its single token, which sing-box cannot run. */
 export const readTuic: ReadNode = (params) => {
   const uuid = takeText(params, 'uuid');
   const token = takeText(params, 'token');
-  if (token !== undefined || params.get('version') === '4') {
-    throw new ProblemError(
-      'node.unsupported',
-      'this is TUIC version 4; only version 5 (uuid and password) is supported',
-    );
-  }
-  if (uuid === undefined) throw new ProblemError('node.missing-field', 'the user id is missing');
-  if (params.get('version') === '5') params.delete('version');
+  const version = takeText(params, 'version');
+  const isOld = version === '4' || (version === undefined && uuid === undefined && token !== undefined);
+  if (!isOld && uuid === undefined) throw new ProblemError('node.missing-field', 'the user id is missing');
+  const password = isOld ? (token ?? takeText(params, 'password') ?? uuid) : (takeText(params, 'password') ?? '');
+  if (isOld && password === undefined) throw new ProblemError('node.missing-field', 'the token is missing');
   return finishNode(startNode('tuic', params, 443), params, {
-    uuid,
-    password: takeText(params, 'password') ?? '',
+    version: isOld ? '4' : undefined,
+    uuid: isOld ? undefined : uuid,
+    password,
     congestion_control: takeOneOf(params, 'congestion_control', congestionControls),
     udp_relay_mode: takeOneOf(params, 'udp_relay_mode', relayModes),
     udp_over_stream: takeFlag(params, 'udp_over_stream') || undefined,

@@ -8,13 +8,14 @@ const vision = 'xtls-rprx-vision';
 
 export const readVless: ReadNode = (params) => {
   const draft = startNode('vless', params);
+  const tls = takeTls(params, optionalTls);
   return finishNode(draft, params, {
     uuid: requireText(params, 'uuid', 'the user id'),
     flow: takeFlow(params),
     encryption: takeEncryption(params),
     packet_encoding: takePacketEncoding(params),
-    tls: takeTls(params, optionalTls),
-    transport: takeTransport(params),
+    tls,
+    transport: takeTransport(params, tls),
   });
 };
 

@@ -12,6 +12,7 @@ const ciphers = new Map([
 
 export const readVmess: ReadNode = (params) => {
   const draft = startNode('vmess', params);
+  const tls = takeTls(params, optionalTls);
   return finishNode(draft, params, {
     uuid: requireText(params, 'uuid', 'the user id'),
     security: takeCipher(params),
@@ -19,8 +20,8 @@ export const readVmess: ReadNode = (params) => {
     global_padding: takeFlag(params, 'global-padding') || undefined,
     authenticated_length: takeFlag(params, 'authenticated-length') || undefined,
     packet_encoding: takePacketEncoding(params),
-    tls: takeTls(params, optionalTls),
-    transport: takeTransport(params),
+    tls,
+    transport: takeTransport(params, tls),
   });
 };
 

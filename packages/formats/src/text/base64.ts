@@ -30,6 +30,19 @@ function bytesOf(text: string): Uint8Array {
 
 /** Bytes as a string of characters up to 255. */
 function decodeBinary(text: string): string | undefined {
+  return text.includes('-') || text.includes('_') ? decodeAnyForm(text) : (tryStandard(text) ?? decodeAnyForm(text));
+}
+
+/** What is standard base64 needs no look at each of its characters by us; wrong padding fails here. */
+function tryStandard(text: string): string | undefined {
+  try {
+    return atob(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeAnyForm(text: string): string | undefined {
   let digits = /\s/.test(text) ? text.replace(/\s+/g, '') : text;
   let end = digits.length;
   while (end > 0 && digits[end - 1] === '=') end -= 1;

@@ -13,12 +13,10 @@ export function forEachLine(text: string, visit: (line: string, number: number) 
 /** Turns offsets into 1-based line numbers; the offsets must not go back. */
 export function createLineCounter(text: string): (offset: number) => number {
   let line = 1;
-  let seen = 0;
+  // Found once and kept: a long text on one line must not be searched again for each offset.
+  let end = text.indexOf('\n');
   return (offset) => {
-    for (let at = text.indexOf('\n', seen); at >= 0 && at < offset; at = text.indexOf('\n', seen)) {
-      line += 1;
-      seen = at + 1;
-    }
+    for (; end >= 0 && end < offset; end = text.indexOf('\n', end + 1)) line += 1;
     return line;
   };
 }
