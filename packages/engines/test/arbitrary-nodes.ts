@@ -49,7 +49,24 @@ const tlsValues: Values = {
   ],
 };
 const quicTls = some({ enabled: [true], ...tlsValues }, ['enabled']);
-const utls = [{ enabled: true }, { enabled: true, fingerprint: 'chrome' }, { enabled: false, fingerprint: 'x' }];
+const fingerprints = [
+  'chrome',
+  'edge',
+  'safari',
+  '360',
+  'qq',
+  'ios',
+  'android',
+  'random',
+  'chrome_psk',
+  'chrome_pq_psk',
+  'x',
+];
+const utls = [
+  { enabled: true },
+  { enabled: false, fingerprint: 'x' },
+  ...fingerprints.map((fingerprint) => ({ enabled: true, fingerprint })),
+];
 const tls = fc.oneof(
   { weight: 3, arbitrary: some({ enabled: [true], ...tlsValues }, ['enabled']) },
   some({ enabled: [true], server_name: words, utls }, ['enabled']),
@@ -103,6 +120,7 @@ const ciphers = [
   { method: '2022-blake3-aes-256-gcm', password: key32 },
   { method: '2022-blake3-chacha20-poly1305', password: key32 },
 ];
+const shadowTls = some({ version: [1, 2, 3], password: ['x'], tls }, ['version', 'tls']);
 const peer = some(
   {
     address: ['a.test', '192.0.2.1', '2001:db8::1'],
@@ -122,7 +140,7 @@ const fieldsByType: Readonly<Record<NodeType, fc.Arbitrary<object>>> = {
     .tuple(
       fc.constantFrom(...ciphers),
       fc.constantFrom(...plugins),
-      some({ udp_over_tcp: uot, multiplex, network: ['tcp'], ...dialer }),
+      some({ udp_over_tcp: uot, multiplex, network: ['tcp'], shadow_tls: shadowTls, ...dialer }),
     )
     .map(([cipher, plugin, rest]) => ({ ...cipher, ...plugin, ...rest })),
   vmess: some(
@@ -136,8 +154,18 @@ const fieldsByType: Readonly<Record<NodeType, fc.Arbitrary<object>>> = {
     },
     ['uuid'],
   ),
-  vless: some({ uuid: [uuid, 'x'], flow: ['xtls-rprx-vision'], packet_encoding: ['', 'xudp'], ...v2ray }, ['uuid']),
-  trojan: some({ password: words, ...v2ray }, ['password']),
+  vless: some(
+    {
+      uuid: [uuid, 'x'],
+      flow: ['xtls-rprx-vision'],
+      encryption: ['mlkem768x25519plus.native.0rtt.x'],
+      packet_encoding: ['', 'xudp'],
+      shadow_tls: shadowTls,
+      ...v2ray,
+    },
+    ['uuid'],
+  ),
+  trojan: some({ password: words, shadow_tls: shadowTls, ...v2ray }, ['password']),
   hysteria2: some(
     {
       password: words,
@@ -150,12 +178,51 @@ const fieldsByType: Readonly<Record<NodeType, fc.Arbitrary<object>>> = {
       server_ports: [['5000:6000', '443:443'], []],
       hop_interval: durations,
       hop_interval_max: ['2d'],
+      realm: [{ server_url: 'https://r.test', token: 'x', realm_id: 'y', stun_servers: ['a.test:3478'] }],
       network: ['tcp'],
       tls: quicTls,
       ...dialer,
     },
     ['tls'],
   ),
+  hysteria: some(
+    {
+      up_mbps: [10, 0],
+      down_mbps: [100],
+      obfs: ['x'],
+      auth: ['AAAA'],
+      auth_str: ['x'],
+      server_ports: [['5000:6000']],
+      hop_interval: durations,
+      recv_window_conn: [1_000_000],
+      recv_window: [4_000_000],
+      disable_mtu_discovery: bool,
+      tls: quicTls,
+      ...dialer,
+    },
+    ['up_mbps', 'down_mbps', 'tls'],
+  ),
+  snell: some(
+    {
+      version: [3, 4, 5, 6, '4'],
+      psk: ['x', 'a key that is long'],
+      obfs_mode: ['http', 'tls', 'none', 'shadow-tls'],
+      obfs_host: words,
+      reuse: bool,
+      shadow_tls: shadowTls,
+      ...dialer,
+    },
+    ['version', 'psk'],
+  ),
+  shadowsocksr: fc.constant({ protocol: 'origin', obfs: 'plain' }),
+  juicity: fc.constant({ uuid }),
+  mieru: fc.constant({}),
+  trusttunnel: fc.constant({}),
+  'h2-connect': fc.constant({}),
+  masque: fc.constant({}),
+  sudoku: fc.constant({}),
+  tailscale: fc.constant({}),
+  'gost-relay': fc.constant({}),
   tuic: some(
     {
       uuid: [uuid],
@@ -172,6 +239,7 @@ const fieldsByType: Readonly<Record<NodeType, fc.Arbitrary<object>>> = {
   wireguard: some(
     {
       private_key: [key32],
+      amnezia: [{ jc: '4' }],
       address: [['10.0.0.2/32', 'fd00::2/128'], ['::ffff:1.2.3.4/96']],
       peers: fc.array(peer, { minLength: 1, maxLength: 2 }),
       mtu: [1280],
@@ -257,14 +325,17 @@ export const carelessNode: fc.Arbitrary<Node> = fc
     fc.constantFrom(...nodeTypes).chain((type) => fc.tuple(fc.constant(type), fieldsByType[type])),
     fc.constantFrom('a.test', '192.0.2.1', '2001:db8::1'),
     fc.constantFrom('a', 'b', 'select', 'é "x"', '', 'direct'),
-    fc.stringMatching(/^n_[a-z2-7]{16}$/),
+    // Few enough that nodes find others to dial through.
+    fc.stringMatching(/^n_[a-d]{2}$/),
+    fc.option(fc.stringMatching(/^n_[a-d]{2}$/), { nil: undefined, freq: 4 }),
     fc.oneof(
       { weight: 2, arbitrary: fc.constant([]) },
       fc.array(fc.tuple(fc.nat(), strange, fc.nat(9)), { maxLength: 2 }),
     ),
   )
-  .map(([[type, fields], server, tag, id, changes]) => {
-    const body = structuredClone({ server, server_port: 443, ...fields });
+  .map(([[type, fields], server, tag, id, detour, changes]) => {
+    const way = detour === undefined ? {} : { detour };
+    const body = structuredClone({ server, server_port: 443, ...way, ...fields });
     for (const [where, value, kind] of changes) {
       const spots = spotsOf(body);
       const spot = spots[where % spots.length];

@@ -1,4 +1,5 @@
 import type { Node } from '@sbox/formats';
+import type { EngineTarget } from '../src/sing-box/render.ts';
 import { key16, key32 } from './arbitrary-nodes.ts';
 
 const uuid = '2dd61d93-75d8-4da4-ac0e-6aece7eac365';
@@ -83,6 +84,13 @@ export const sampleNodes = [
   { ...at('http', 'http'), type: 'http', username: 'u', password: 'p', tls },
   { ...at('ssh', 'ssh'), type: 'ssh', user: 'u', password: 'p' },
 ] as const satisfies readonly Node[];
+
+/** Tags of the sample nodes that a build does without, for what it is. */
+export const missingIn = ({ version, tags }: EngineTarget): readonly string[] => [
+  ...(tags.includes('with_utls') ? [] : ['vless reality']),
+  ...(tags.includes('with_wireguard') ? [] : ['wg']),
+  ...(version.startsWith('1.11.') ? ['anytls'] : []),
+];
 
 export const oneNode = (fields: object): Node =>
   ({ ...at('one', 'one'), type: 'trojan', password: 'x', tls, ...fields }) as unknown as Node;

@@ -1,4 +1,4 @@
-import { asRecord, isRecord, recordsIn, textsIn, type Json } from './document.ts';
+import { asRecord, isDomain, isRecord, recordsIn, tagOf, textsIn, type Json } from './document.ts';
 import { listenPorts, type ListenPort } from './listen-ports.ts';
 import { definitionsIn, referencesIn, type Definition, type Reference, type TagKind } from './references.ts';
 
@@ -9,7 +9,8 @@ export type FindingCode =
   | 'reference.cycle'
   | 'group.empty'
   | 'port.duplicate'
-  | 'resolver.missing';
+  | 'resolver.missing'
+  | 'detour.direct';
 
 /** Something that `sing-box check` lets through and that ends the engine when it starts, or a rule when it is used. */
 export interface Finding {
@@ -26,6 +27,7 @@ const kindNames: Readonly<Record<TagKind, string>> = {
   rule_set: 'rule-set',
   service: 'service',
   http_client: 'HTTP client',
+  certificate_provider: 'certificate provider',
 };
 
 /** Looks at what the parts of a configuration say about each other; what each part says is for the engine's own check. */
@@ -39,8 +41,9 @@ export function checkReferences(config: unknown): Finding[] {
     ...emptyGroups(definitions),
     ...strangeDefaults(definitions),
     ...cycles(definitions, references),
-    ...doubledPorts(listenPorts(config)),
+    ...doubledPorts([...listenPorts(config), ...controlPorts(config)]),
     ...missingResolver(config),
+    ...pointlessDetours(config),
   ];
 }
 
@@ -148,6 +151,9 @@ function cycleOf(keys: readonly string[], reference: Reference): Finding {
   return { code: 'reference.cycle', path: reference.path, message };
 }
 
+/** The control APIs have no field of their own for it. */
+const portPath = ({ path }: ListenPort): string => (path.startsWith('experimental.') ? path : `${path}.listen_port`);
+
 const wildcards = new Set(['', '::', '0.0.0.0']);
 
 const overlaps = (a: ListenPort, b: ListenPort): boolean =>
@@ -160,17 +166,48 @@ function doubledPorts(ports: readonly ListenPort[]): Finding[] {
       const other = same.slice(0, index).find((earlier) => earlier.path !== port.path && overlaps(earlier, port));
       if (other === undefined) return [];
       const where = `${port.network} port ${port.listen_port}`;
-      return [
-        { code: 'port.duplicate', path: `${port.path}.listen_port`, message: `${where} is taken by "${other.tag}"` },
-      ];
+      return [{ code: 'port.duplicate', path: portPath(port), message: `${where} is taken by "${other.tag}"` }];
     }),
   );
+}
+
+/** Ports of the control APIs, which are texts with an address in front. */
+function controlPorts(config: Json): ListenPort[] {
+  const { clash_api, v2ray_api } = asRecord(config['experimental']);
+  return [
+    ['experimental.clash_api', asRecord(clash_api)['external_controller']],
+    ['experimental.v2ray_api', asRecord(v2ray_api)['listen']],
+  ].flatMap(([path, address]) => {
+    const [, listen = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(typeof address === 'string' ? address : '') ?? [];
+    const name = String(path);
+    return Number(port) > 0
+      ? [{ tag: name, path: name, listen, listen_port: Number(port), network: 'tcp' as const }]
+      : [];
+  });
+}
+
+/** A DNS server that goes out through a direct outbound which sets nothing: the engine takes that for a mistake. */
+function pointlessDetours(config: Json): Finding[] {
+  const empty = new Set(
+    recordsIn(config['outbounds']).flatMap((item, index) => {
+      const isEmpty = Object.keys(item).every((key) => key === 'type' || key === 'tag');
+      return item['type'] === 'direct' && isEmpty ? [tagOf(item, index)] : [];
+    }),
+  );
+  return recordsIn(asRecord(config['dns'])['servers']).flatMap(({ address, detour }, index) => {
+    // Before 1.12 a server has an address, and without a detour it goes through the final outbound.
+    if (address !== undefined || typeof detour !== 'string' || !empty.has(detour)) return [];
+    const message = `a DNS server goes out directly when it has no detour; "${detour}" adds nothing to that`;
+    return [{ code: 'detour.direct', path: `dns.servers[${index}].detour`, message }];
+  });
 }
 
 /** With several DNS servers sing-box does not guess which one finds the address of a node (fatal from 1.13 on). */
 function missingResolver(config: Json): Finding[] {
   const servers = recordsIn(asRecord(config['dns'])['servers']);
   if (servers.length < 2 || asRecord(config['route'])['default_domain_resolver'] !== undefined) return [];
+  // Before 1.12 a rule said it.
+  if (recordsIn(asRecord(config['dns'])['rules']).some((rule) => textsIn(rule['outbound']).includes('any'))) return [];
   const asking = [...recordsIn(config['outbounds']), ...recordsIn(config['endpoints'])].find(
     (item) => item['domain_resolver'] === undefined && textsIn(item['server']).some(isDomain),
   );
@@ -178,5 +215,3 @@ function missingResolver(config: Json): Finding[] {
   const message = `"${String(asking['tag'])}" has a domain as its address, and nothing says which DNS server finds it`;
   return [{ code: 'resolver.missing', path: 'route.default_domain_resolver', message }];
 }
-
-const isDomain = (address: string): boolean => !address.includes(':') && !/^\d+(\.\d+){3}$/.test(address);

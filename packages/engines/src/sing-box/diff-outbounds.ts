@@ -31,7 +31,8 @@ export function diffOutbounds(before: unknown, after: unknown): OutboundDiff {
 const outboundsOf = (config: unknown): ReadonlyMap<string, Json> =>
   new Map(definitionsIn(asRecord(config)).flatMap(({ kind, tag, item }) => (kind === 'outbound' ? [[tag, item]] : [])));
 
-function changedFields(before: Json, after: Json, prefix: string): string[] {
+/** Names of the fields that differ, with their path below `prefix`; a list differs as a whole. */
+export function changedFields(before: Json, after: Json, prefix: string): string[] {
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...keys].toSorted().flatMap((key) => {
     const [old, now] = [before[key], after[key]];
@@ -41,7 +42,7 @@ function changedFields(before: Json, after: Json, prefix: string): string[] {
 }
 
 /** The order of fields says nothing, the order of a list does. */
-function isSame(a: unknown, b: unknown): boolean {
+export function isSame(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
   if (isRecord(a) && isRecord(b)) return changedFields(a, b, '').length === 0;

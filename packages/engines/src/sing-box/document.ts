@@ -17,3 +17,7 @@ export const textsIn = (value: unknown): string[] =>
 /** sing-box names what has no tag by its place in the list. */
 export const tagOf = (item: Json, index: number): string =>
   typeof item['tag'] === 'string' && item['tag'] !== '' ? item['tag'] : String(index);
+
+/** Whether a server is named rather than numbered: somebody has to look its address up. */
+export const isDomain = (server: unknown): boolean =>
+  typeof server === 'string' && server !== '' && !server.includes(':') && !/^\d+(\.\d+){3}$/.test(server);

@@ -1,6 +1,7 @@
 import type { ProblemCode } from '@sbox/core';
+import { lacking, type CapabilityKind, type FeatureName } from './capability-table.ts';
 import { isRecord } from './document.ts';
-import type { NodeTag, Profile } from './profile.ts';
+import type { Profile } from './profile.ts';
 
 /** Why a value cannot be written. Values themselves are never named: they may be secrets. */
 export interface Complaint {
@@ -67,11 +68,17 @@ export const pem = (label: string): Field => {
   );
 };
 
+/** What names of methods and modes look like; a key that came into such a field by mistake does not. */
+const word = /^[a-z0-9][a-z0-9_-]{0,39}$/;
+
 /** One of some words; another one is a feature that this engine does not have. */
 export const oneOf = (...words: readonly string[]): Field => {
   const known = new Set<unknown>(words);
-  return (value, path) =>
-    known.has(value) ? undefined : unsupported(`sing-box has no ${path} ${JSON.stringify(String(value).slice(0, 40))}`);
+  return (value, path) => {
+    if (known.has(value)) return undefined;
+    const named = typeof value === 'string' && word.test(value) ? `${path} "${value}"` : `such ${path}`;
+    return unsupported(`sing-box has no ${named}`);
+  };
 };
 
 export const list =
@@ -132,19 +139,31 @@ export const variants = (fields: Readonly<Record<string, Field>>): Field => {
   };
 };
 
-/** Only in builds with this tag. */
-export const needs =
-  (tag: NodeTag, field: Field): Field =>
-  (value, path, profile) =>
-    profile.tags.has(tag) ? field(value, path, profile) : unsupported(`${path} needs a build of sing-box with ${tag}`);
+/** The same where the capability table knows the types. */
+export const capableVariants =
+  (kind: CapabilityKind, fields: Readonly<Record<string, Field>>): Field =>
+  (value, path, profile) => {
+    if (!isRecord(value)) return invalid(path, 'must be an object');
+    const type = String(value['type']);
+    const lack = lacking(kind, type, profile);
+    return lack === undefined ? fields[type]?.(value, path, profile) : unsupported(lack);
+  };
 
-/** Only from this 1.x on; `name` says it when the field alone does not. */
-export const since =
-  (minor: number, field: Field, name?: string): Field =>
-  (value, path, profile) =>
-    profile.minor >= minor
-      ? field(value, path, profile)
-      : unsupported(`${name ?? path} needs sing-box 1.${minor} or newer`);
+/** One of the names of a kind in the capability table. */
+export const capable =
+  (kind: CapabilityKind): Field =>
+  (value, _, profile) => {
+    const lack = lacking(kind, String(value), profile);
+    return lack === undefined ? undefined : unsupported(lack);
+  };
+
+/** Only where the engine has the feature, by the capability table; one that nobody has needs no field. */
+export const can =
+  (name: FeatureName, field?: Field): Field =>
+  (value, path, profile) => {
+    const lack = lacking('feature', name, profile);
+    return lack === undefined ? field?.(value, path, profile) : unsupported(lack);
+  };
 
 /** Both must hold; the second looks at what the first has found to be well formed. */
 export const also =

@@ -11,7 +11,7 @@ const version = (text: string): string => `sing-box version ${text}\n\nTags: wit
 
 test('the first on PATH that is new enough', async () => {
   const run = machine({
-    '/a/sing-box': version('1.11.15'),
+    '/a/sing-box': version('1.10.7'),
     '/b/sing-box': version('1.14.4'),
     '/c/sing-box': version('1.13.0'),
   });
@@ -41,6 +41,6 @@ test.each([
   ['an old one that is named', {}, '/old/sing-box', 'engine.too-old'],
   ['another program that is named', {}, '/other', 'engine.not-found'],
 ])('%s', async (_, env, named, code) => {
-  const run = machine({ '/old/sing-box': version('1.11.0'), '/other': 'hello' });
+  const run = machine({ '/old/sing-box': version('1.10.7'), '/other': 'hello' });
   await expect(findSingBox({ env, named, run })).rejects.toMatchObject({ code });
 });

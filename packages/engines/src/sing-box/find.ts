@@ -1,5 +1,6 @@
 import { ProblemError } from '@sbox/core';
 import { parseVersion, singBox, type EngineVersion } from './commands.ts';
+import { oldestMinor } from './supported-lines.ts';
 
 export interface FoundEngine extends EngineVersion {
   readonly path: string;
@@ -38,5 +39,5 @@ const onPath = (path: string | undefined): string[] =>
 
 const isNewEnough = (version: string): boolean => {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > 1 || minor >= 12;
+  return major > 1 || minor >= oldestMinor;
 };

@@ -1,8 +1,13 @@
-import type { NodeType } from '@sbox/formats';
+import type { Node, NodeType } from '@sbox/formats';
+import type { FeatureName } from './capability-table.ts';
 import { isRecord } from './document.ts';
 import {
   also,
   base64Key,
+  base64Length,
+  can,
+  capable,
+  capableVariants,
   duration,
   either,
   filled,
@@ -13,48 +18,47 @@ import {
   int,
   invalid,
   list,
-  needs,
   object,
   oneOf,
   port,
   prefix,
-  since,
   text,
   textOrList,
+  unsupported,
   urlPath,
   uuid,
   variants,
   type Field,
 } from './fields.ts';
-import type { NodeTag } from './profile.ts';
 import { ssMethods, ssPassword, ssPlugin } from './shadowsocks-fields.ts';
 import { quicTls, tls, tlsFields } from './tls-fields.ts';
 
 /**
  * What sing-box takes from a node of one type. One unknown field, or one value it cannot read, fails the whole
- * configuration, so each was tried with `sing-box check` of 1.12.23, 1.13.21 and 1.14.4.
+ * configuration, so each was tried with `sing-box check`. Which version and build has what is in the capability table.
  */
 export interface NodeRow {
   readonly fields: Readonly<Record<string, Field>>;
   readonly required: readonly string[];
-  readonly tags?: readonly NodeTag[];
-  /** First 1.x that knows the type. */
-  readonly since?: number;
   /** Looks at fields together. */
   readonly whole?: Field;
-  /** Fields that only tune, with the first 1.x that takes them; before, the node runs the same without. */
-  readonly tuning?: Readonly<Record<string, number>>;
+  /** Fields that only tune: where the engine lacks them, the node runs the same without. */
+  readonly tuning?: Readonly<Record<string, FeatureName>>;
+  /** What the node is made of that no field shows, by the capability table. */
+  readonly needs?: (node: Node) => FeatureName | undefined;
+  /** Fields that the engine has in another type. */
+  readonly convert?: Readonly<Record<string, (value: unknown) => unknown>>;
 }
 
 const many = int(0, 1_000_000);
 const uint32 = int(0, 4_294_967_295);
-const never = Infinity;
 
 const dialer = { tcp_fast_open: flag, tcp_multi_path: flag, udp_fragment: flag, connect_timeout: duration };
-const remote = { server: hostName, server_port: port, ...dialer };
+/** Where to dial, and how. */
+export const remote = { server: hostName, server_port: port, ...dialer };
 const network = oneOf('tcp', 'udp');
 
-const transport = variants({
+const transport = capableVariants('transport', {
   ws: object({ type: text, path: urlPath, headers, max_early_data: uint32, early_data_header_name: text }),
   http: object({
     type: text,
@@ -64,6 +68,7 @@ const transport = variants({
     headers,
     idle_timeout: duration,
     ping_timeout: duration,
+    header_type: () => unsupported('sing-box has HTTP/1.1 as camouflage only without TLS'),
   }),
   grpc: object({
     type: text,
@@ -73,7 +78,7 @@ const transport = variants({
     permit_without_stream: flag,
   }),
   httpupgrade: object({ type: text, host: text, path: urlPath, headers }),
-  quic: needs('with_quic', object({ type: text })),
+  quic: object({ type: text }),
 });
 
 const multiplex = object(
@@ -93,15 +98,14 @@ const multiplex = object(
   ['enabled'],
 );
 
-const udpOverTcp = either(
-  (value) => typeof value === 'boolean',
-  flag,
-  object({ enabled: flag, version: int(1, 2) }, ['enabled']),
+const udpOverTcp = can(
+  'udp_over_tcp',
+  either((value) => typeof value === 'boolean', flag, object({ enabled: flag, version: int(1, 2) }, ['enabled'])),
 );
 
 const packetEncoding = oneOf('', 'packetaddr', 'xudp');
 
-const v2ray = { tls, transport, multiplex, network };
+const v2ray = { tls, transport, multiplex: can('multiplex', multiplex), network };
 
 const quicNeedsTls: Field = (value) =>
   isRecord(value) && isRecord(value['transport']) && value['transport']['type'] === 'quic' && value['tls'] === undefined
@@ -128,9 +132,36 @@ const geckoRange: Field = (value, path) => {
 };
 
 const obfs = variants({
-  salamander: object({ type: text, password: filled }, ['password']),
-  gecko: since(14, also(geckoFields, geckoRange), 'obfs.type gecko'),
+  salamander: can('hysteria2.obfs.salamander', object({ type: text, password: filled }, ['password'])),
+  gecko: can('hysteria2.obfs.gecko', also(geckoFields, geckoRange)),
 });
+
+const httpUrl: Field = (value, path) =>
+  typeof value === 'string' && /^https?:\/\/[^\s/?#]+(?:[/?][^\s#]*)?$/.test(value)
+    ? undefined
+    : invalid(path, 'must be an http or https URL');
+const realm = object({ server_url: httpUrl, token: text, realm_id: filled, stun_servers: list(filled) }, [
+  'server_url',
+  'realm_id',
+]);
+const realmAlone: Field = (value) =>
+  isRecord(value) && value['realm'] !== undefined && value['server_ports'] !== undefined
+    ? invalid('server_ports', 'and realm exclude each other')
+    : undefined;
+
+const window = int(0, Number.MAX_SAFE_INTEGER);
+const base64Text: Field = (value, path) =>
+  base64Length(value) === undefined ? invalid(path, 'must be base64') : undefined;
+
+/** Version 6 shapes its packets by itself, and its key has a length of its own. */
+const snellSix: Field = (value) => {
+  if (!isRecord(value) || Number(value['version']) !== 6) return undefined;
+  const shaped = ['obfs_mode', 'obfs_host'].find((key) => value[key] !== undefined);
+  if (shaped !== undefined) return invalid(shaped, 'is not there in version 6');
+  return /^[\x20-\x7e]{12,255}$/.test(String(value['psk']))
+    ? undefined
+    : invalid('psk', 'must have 12 to 255 characters');
+};
 
 const tuicRelay: Field = (value) => {
   const { udp_over_stream, udp_relay_mode } = value as { udp_over_stream?: boolean; udp_relay_mode?: string };
@@ -139,10 +170,15 @@ const tuicRelay: Field = (value) => {
     : undefined;
 };
 
-const sshKey: Field = (value, path) =>
-  typeof value === 'string' && /^\s*-----BEGIN [A-Z ]*PRIVATE KEY-----\s/.test(value)
-    ? undefined
-    : invalid(path, 'must be a private key as PEM text');
+/** What the base64 of keys begins with: OpenSSH's own form, and the DER that all others are. */
+const sshKeyStart = /^(?:b3BlbnNzaC1rZXktdjEA|M)[A-Za-z0-9+/]{40,}={0,2}$/;
+const sshKey: Field = (value, path) => {
+  const [, body = ''] =
+    /^\s*-----BEGIN [A-Z ]*PRIVATE KEY-----\n(?:[\w-]+: .*\n)*([^-]+)-----END [A-Z ]*PRIVATE KEY-----\s*$/.exec(
+      String(value),
+    ) ?? [];
+  return sshKeyStart.test(body.replace(/\s/g, '')) ? undefined : invalid(path, 'must be a private key as PEM text');
+};
 const hostKey: Field = (value, path) =>
   typeof value === 'string' && /^[a-z0-9@.-]+ [A-Za-z0-9+/]{60,}={0,2}(?: .*)?$/.test(value)
     ? undefined
@@ -161,17 +197,18 @@ const wireguardPeer = object(
   ['address', 'port', 'public_key', 'allowed_ips'],
 );
 
-export const nodeTable: Readonly<Record<NodeType, NodeRow>> = {
+/** The types that some sing-box can run. */
+export const nodeTable: Readonly<Partial<Record<NodeType, NodeRow>>> = {
   shadowsocks: {
     fields: {
       ...remote,
       method: oneOf(...ssMethods),
       password: text,
-      plugin: oneOf('', 'obfs-local', 'v2ray-plugin'),
+      plugin: either((value) => value === '', text, capable('plugin')),
       plugin_opts: text,
       network,
       udp_over_tcp: udpOverTcp,
-      multiplex,
+      multiplex: can('multiplex', multiplex),
     },
     required: ['method'],
     whole: also(ssPassword, ssPlugin),
@@ -194,7 +231,8 @@ export const nodeTable: Readonly<Record<NodeType, NodeRow>> = {
     fields: {
       ...remote,
       uuid: filled,
-      flow: oneOf('', 'xtls-rprx-vision'),
+      flow: can('vless.flow', oneOf('', 'xtls-rprx-vision')),
+      encryption: can('vless.encryption'),
       packet_encoding: packetEncoding,
       ...v2ray,
     },
@@ -209,15 +247,34 @@ export const nodeTable: Readonly<Record<NodeType, NodeRow>> = {
       up_mbps: many,
       down_mbps: many,
       obfs,
-      server_ports: list(portRange),
+      server_ports: can('hysteria2.server_ports', list(portRange)),
       hop_interval: duration,
       hop_interval_max: duration,
+      realm: can('hysteria2.realm', realm),
       network,
       tls: quicTls,
     },
     required: ['tls'],
-    tags: ['with_quic'],
-    tuning: { hop_interval_max: 14 },
+    whole: realmAlone,
+    tuning: { hop_interval_max: 'hysteria2.hop_interval_max' },
+  },
+  hysteria: {
+    fields: {
+      ...remote,
+      server_ports: can('hysteria.server_ports', list(portRange)),
+      hop_interval: can('hysteria.server_ports', duration),
+      up_mbps: int(1, 1_000_000),
+      down_mbps: int(1, 1_000_000),
+      obfs: text,
+      auth: base64Text,
+      auth_str: text,
+      recv_window_conn: window,
+      recv_window: window,
+      disable_mtu_discovery: flag,
+      network,
+      tls: quicTls,
+    },
+    required: ['up_mbps', 'down_mbps', 'tls'],
   },
   tuic: {
     fields: {
@@ -233,7 +290,7 @@ export const nodeTable: Readonly<Record<NodeType, NodeRow>> = {
       tls: quicTls,
     },
     required: ['uuid', 'tls'],
-    tags: ['with_quic'],
+    needs: ({ version }) => (String(version) === '4' ? 'tuic.v4' : undefined),
     whole: tuicRelay,
   },
   wireguard: {
@@ -248,8 +305,7 @@ export const nodeTable: Readonly<Record<NodeType, NodeRow>> = {
       udp_timeout: duration,
     },
     required: ['address', 'private_key', 'peers'],
-    // Without gVisor sing-box would need an interface of the system.
-    tags: ['with_wireguard', 'with_gvisor'],
+    needs: ({ amnezia }) => (amnezia === undefined ? undefined : 'wireguard.amnezia'),
   },
   anytls: {
     fields: {
@@ -261,7 +317,23 @@ export const nodeTable: Readonly<Record<NodeType, NodeRow>> = {
       tls,
     },
     required: ['password', 'tls'],
-    tuning: { tcp_fast_open: never },
+    tuning: { tcp_fast_open: 'anytls.tcp_fast_open' },
+  },
+  snell: {
+    fields: {
+      ...remote,
+      version: (value, path, profile) => oneOf('4', '5', '6')(String(value), path, profile),
+      psk: filled,
+      reuse: flag,
+      network,
+      obfs_mode: oneOf('', 'none', 'http', 'tls'),
+      obfs_host: text,
+    },
+    required: ['version', 'psk'],
+    needs: ({ version }) => (Number(version) < 4 ? 'snell.v3' : undefined),
+    whole: snellSix,
+    // What 5 adds to 4 is QUIC, which sing-box leaves to others: https://sing-box.sagernet.org/configuration/outbound/snell/
+    convert: { version: (value) => (Number(value) === 5 ? 4 : Number(value)) },
   },
   socks: {
     fields: {
@@ -303,7 +375,5 @@ export const nodeTable: Readonly<Record<NodeType, NodeRow>> = {
       ]),
     },
     required: ['tls'],
-    tags: ['with_naive_outbound'],
-    since: 13,
   },
 };

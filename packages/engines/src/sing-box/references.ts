@@ -1,7 +1,8 @@
 import { asRecord, isRecord, tagOf, type Json } from './document.ts';
 
 /** Names are unique within a kind; endpoints share the names of outbounds. */
-export type TagKind = 'outbound' | 'inbound' | 'dns_server' | 'rule_set' | 'service' | 'http_client';
+export type TagKind =
+  'outbound' | 'inbound' | 'dns_server' | 'rule_set' | 'service' | 'http_client' | 'certificate_provider';
 
 /** What has to go along when a tag goes: the name in its list, the field, or the object that cannot do without it. */
 export type WhenGone = 'item' | 'field' | 'holder';
@@ -32,10 +33,14 @@ const places: readonly (readonly [path: string, kind: TagKind, whenGone: WhenGon
   ['endpoints[].detour', 'outbound', 'holder'],
   ['endpoints[].domain_resolver', 'dns_server', 'field'],
   ['inbounds[].detour', 'inbound', 'field'],
+  ['inbounds[].handshake.detour', 'outbound', 'field'],
+  ['inbounds[].tls.reality.handshake.detour', 'outbound', 'field'],
+  ['inbounds[].tls.certificate_provider', 'certificate_provider', 'field'],
   ['route.final', 'outbound', 'field'],
   ['route.rules[].outbound', 'outbound', 'holder'],
   ['route.rules[].server', 'dns_server', 'field'],
   ['route.rules[].rule_set', 'rule_set', 'item'],
+  ['route.rules[].preferred_by', 'outbound', 'item'],
   ['route.rule_set[].download_detour', 'outbound', 'field'],
   ['route.rule_set[].http_client', 'http_client', 'field'],
   ['route.rule_set[].http_client.detour', 'outbound', 'field'],
@@ -53,6 +58,7 @@ const places: readonly (readonly [path: string, kind: TagKind, whenGone: WhenGon
   ['dns.servers[].address_resolver', 'dns_server', 'field'],
   ['dns.rules[].server', 'dns_server', 'holder'],
   ['dns.rules[].rule_set', 'rule_set', 'item'],
+  ['dns.rules[].preferred_by', 'dns_server', 'item'],
   ['dns.final', 'dns_server', 'field'],
   ['experimental.clash_api.external_ui_download_detour', 'outbound', 'field'],
 ];
@@ -66,6 +72,7 @@ const definitions: readonly (readonly [path: string, kind: TagKind])[] = [
   ['route.rule_set', 'rule_set'],
   ['services', 'service'],
   ['http_clients', 'http_client'],
+  ['certificate_providers', 'certificate_provider'],
 ];
 
 export interface Definition {
@@ -89,7 +96,7 @@ export function definitionsIn(config: Json): Definition[] {
 export function referencesIn(config: Json): Reference[] {
   const found: Reference[] = [];
   for (const [path, kind, whenGone] of places) {
-    follow({ object: config, path: '', siblings: undefined }, path.split('.'), (position, field) => {
+    visitPlaces(config, path, (position, field) => {
       const { object, siblings } = position;
       const add = (tag: string, at: string): void => {
         if (tag === '') return;
@@ -105,10 +112,16 @@ export function referencesIn(config: Json): Reference[] {
   return found;
 }
 
-interface Position {
+/** An object on the way through a configuration; `path` ends where a field's name goes on. */
+export interface Position {
   readonly object: Json;
   readonly path: string;
   readonly siblings: unknown[] | undefined;
+}
+
+/** Calls `atEnd` for every object that may have the last step of `path`, e.g. `route.rules[].outbound`. */
+export function visitPlaces(config: Json, path: string, atEnd: (end: Position, field: string) => void): void {
+  follow({ object: config, path: '', siblings: undefined }, path.split('.'), atEnd);
 }
 
 function follow(position: Position, steps: readonly string[], atEnd: (end: Position, field: string) => void): void {

@@ -89,7 +89,7 @@ test.each([
 
 describe('targets', () => {
   test.each([
-    ['1.11.15', 'engine.too-old'],
+    ['1.10.7', 'engine.too-old'],
     ['0.9.0', 'engine.too-old'],
     ['unknown', 'engine.unsupported'],
     ['', 'engine.unsupported'],
@@ -205,7 +205,7 @@ describe('left out with a reason', () => {
       'sing-box has no such mode of v2ray-plugin',
     ],
     [ss('none', '', { tls: { enabled: true } }), 'node.unsupported', 'sing-box has no tls'],
-    [{ detour: 'elsewhere' }, 'node.unsupported', 'sing-box has no detour'],
+    [{ detour: 'elsewhere' }, 'node.invalid-value', 'detour names a node that is not there'],
     [{ type: 'shadowsocksr' }, 'node.unsupported', 'sing-box has no shadowsocksr'],
     [{ type: 'constructor' }, 'node.unsupported', 'sing-box has no constructor'],
     [
@@ -215,6 +215,28 @@ describe('left out with a reason', () => {
       target('1.12.0', 'with_naive_outbound'),
     ],
     [{ extra: { fm: '{"udp":[]}' } }, 'node.unsupported', "sing-box has no masks (Xray's fm)"],
+    [
+      {
+        type: 'vless',
+        uuid: 'u',
+        password: undefined,
+        tls: { enabled: true },
+        transport: { type: 'quic' },
+        extra: { headerType: 'srtp' },
+      },
+      'node.unsupported',
+      "sing-box has no cipher and no camouflage for QUIC (Xray's quicSettings)",
+    ],
+    [
+      { tls: { enabled: true }, transport: { type: 'http', header_type: 'http' } },
+      'node.unsupported',
+      'sing-box has HTTP/1.1 as camouflage only without TLS',
+    ],
+    [
+      { extra: { 'ss-opts.enabled': 'true' } },
+      'node.unsupported',
+      "sing-box has no Shadowsocks inside Trojan (mihomo's ss-opts)",
+    ],
     [{ server_port: 0 }, 'node.invalid-value', 'server_port must be a whole number from 1 to 65535'],
     [{ server: '[::1]' }, 'node.invalid-value', 'server must be a host name or an IP address'],
     [{ password: undefined }, 'node.missing-field', 'password is missing'],
@@ -264,7 +286,7 @@ describe('written', () => {
       server: 'example.test',
       server_port: 443,
       password: 'x',
-      tls: { enabled: true },
+      tls: { enabled: true, server_name: 'example.test' },
     });
   });
 

@@ -1,18 +1,17 @@
-import { isRecord } from './document.ts';
+import { isRecord, type Json } from './document.ts';
 import {
   also,
   base64Key,
+  can,
   duration,
   flag,
   invalid,
   list,
-  needs,
   object,
   oneOf,
   pem,
   realityKey,
   shortId,
-  since,
   text,
   type Field,
 } from './fields.ts';
@@ -43,13 +42,18 @@ export const tlsFields = {
   min_version: tlsVersion,
   max_version: tlsVersion,
   cipher_suites: list(cipherSuites),
-  curve_preferences: since(13, list(oneOf('P256', 'P384', 'P521', 'X25519', 'X25519MLKEM768'))),
+  curve_preferences: can('tls.curve_preferences', list(oneOf('P256', 'P384', 'P521', 'X25519', 'X25519MLKEM768'))),
   certificate: pem('CERTIFICATE'),
-  certificate_public_key_sha256: since(13, list(base64Key(32))),
-  fragment: flag,
-  fragment_fallback_delay: duration,
-  record_fragment: flag,
-  ech: object({ enabled: flag, config: pem('ECH CONFIGS'), query_server_name: since(13, text) }, ['enabled']),
+  certificate_public_key_sha256: can('tls.certificate_public_key_sha256', list(base64Key(32))),
+  fragment: can('tls.fragment', flag),
+  fragment_fallback_delay: can('tls.fragment_fallback_delay', duration),
+  record_fragment: can('tls.record_fragment', flag),
+  ech: can(
+    'tls.ech',
+    object({ enabled: flag, config: pem('ECH CONFIGS'), query_server_name: can('tls.ech.query_server_name', text) }, [
+      'enabled',
+    ]),
+  ),
 };
 const fingerprints = [
   '',
@@ -69,7 +73,24 @@ const fingerprints = [
   'chrome_pq',
   'chrome_pq_psk',
 ];
-const utls = object({ enabled: flag, fingerprint: oneOf(...fingerprints) }, ['enabled']);
+const knownFingerprints = new Set<unknown>(fingerprints);
+
+/**
+ * A browser that sing-box cannot imitate is none at all, as it is for mihomo, where such names come from. REALITY needs
+ * some browser, and gets sing-box's own choice.
+ */
+export function tidyTls(fields: Json): Json {
+  const { utls: imitated, reality: camouflage, ...rest } = fields;
+  if (!isRecord(imitated) || typeof imitated['fingerprint'] !== 'string') return fields;
+  if (knownFingerprints.has(imitated['fingerprint'])) return fields;
+  return camouflage === undefined ? rest : { ...rest, reality: camouflage, utls: { enabled: true } };
+}
+
+const newestFingerprint = can('tls.utls.chrome_pq_psk');
+const fingerprint = also(oneOf(...fingerprints), (value, path, profile) =>
+  value === 'chrome_pq_psk' ? newestFingerprint(value, path, profile) : undefined,
+);
+const utls = object({ enabled: flag, fingerprint }, ['enabled']);
 const reality = object({ enabled: flag, public_key: realityKey, short_id: shortId }, ['enabled', 'public_key']);
 
 const consistentTls: Field = (value, path) => {
@@ -82,10 +103,11 @@ const consistentTls: Field = (value, path) => {
   return value['utls'] === undefined ? invalid(path, 'has REALITY without uTLS') : undefined;
 };
 
+const withUtls = { ...tlsFields, utls: can('tls.utls', utls) };
+
 /** QUIC makes its own hello, so there is no place for another program's. */
 export const quicTls = also(object(tlsFields, ['enabled']), consistentTls);
-/** Over TCP, where the hello can look like a browser's. */
-export const tls = also(
-  object({ ...tlsFields, utls: needs('with_utls', utls), reality: needs('with_utls', reality) }, ['enabled']),
-  consistentTls,
-);
+/** Where the hello can look like a browser's and is still a real one. */
+export const shadowedTls = also(object(withUtls, ['enabled']), consistentTls);
+/** Over TCP. */
+export const tls = also(object({ ...withUtls, reality: can('tls.reality', reality) }, ['enabled']), consistentTls);

@@ -240,10 +240,11 @@ const resolverFields = new Set(['domain_resolver', 'default_domain_resolver', 'a
 /** Gives the DNS what it lost: a default server that can answer, and a way out through a proxy that is still there. */
 function repairDns(config: Json, gone: Gone, detached: readonly Json[], final: Final): void {
   const resolvers = new Set(referencesIn(config).flatMap(({ field, tag }) => (resolverFields.has(field) ? [tag] : [])));
+  // The engine refuses a detour to a direct outbound that sets nothing; without a detour the server is asked directly.
+  const isWay = final.isProvable && final.tag !== undefined && createRoutes(config).reachesProxy(final.tag);
   for (const server of detached) {
     // A server that finds the addresses of nodes cannot be asked through those nodes.
-    if (final.isProvable && final.tag !== undefined && !resolvers.has(String(server['tag'])))
-      server['detour'] = final.tag;
+    if (isWay && !resolvers.has(String(server['tag']))) server['detour'] = final.tag;
   }
   if (gone.dns_server.size === 0) return;
   const dns = asRecord(config['dns']);
