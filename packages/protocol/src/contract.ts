@@ -1,9 +1,24 @@
+import { engines } from './operator/config-questions.ts';
 import { configs } from './operator/configs.ts';
 import { deployments } from './operator/deployments.ts';
+import { ruleSets } from './operator/rule-sets.ts';
 import { joinTokens, servers } from './operator/servers.ts';
 import { subscriptions } from './operator/subscriptions.ts';
 import { events, system, tokens } from './operator/system.ts';
+import { templates } from './operator/templates.ts';
 
 /** Everything that people and programs may ask a manager. */
-export const operatorContract = { subscriptions, configs, deployments, servers, joinTokens, events, tokens, system };
+export const operatorContract = {
+  subscriptions,
+  configs,
+  templates,
+  engines,
+  ruleSets,
+  deployments,
+  servers,
+  joinTokens,
+  events,
+  tokens,
+  system,
+};
 export type OperatorContract = typeof operatorContract;

@@ -42,6 +42,17 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
   ),
   'subscription.created': row('A subscription was added.', z.object({ ...subscription, ...named })),
   'subscription.deleted': row('A subscription was deleted.', z.object({ ...subscription, ...named })),
+  'rule-set.changed': row(
+    'A mirrored rule-set has other content; configs that use it get new versions.',
+    z.object({ url: z.string(), digest: z.string() }),
+  ),
+  'rule-set.fetch-failed': row(
+    'A mirrored rule-set could not be fetched; the last good content stays.',
+    z.object({ url: z.string(), ...failure }),
+  ),
+  'template.created': row('A template was made.', z.object(named)),
+  'template.changed': row('A template has a new version.', z.object({ ...named, version: countSchema })),
+  'template.deleted': row('A template was deleted.', z.object(named)),
   'config.created': row('A config was made.', z.object({ ...config, ...named })),
   'config.deleted': row('A config was deleted.', z.object({ ...config, ...named })),
   'config.version-created': row(

@@ -11,5 +11,11 @@ export { operatorContract, type OperatorContract } from './contract.ts';
 export { localRoutes, historyEntrySchema } from './local/local-routes.ts';
 export * from './permissions.ts';
 export * from './route.ts';
-export { configSettingsSchema, configWriteSchema } from './operator/configs.ts';
+export {
+  configSettingsSchema,
+  configWriteSchema,
+  templateChoiceSchema,
+  type OperatorList,
+} from './operator/config-recipe.ts';
+export type { TemplateDocument } from './operator/templates.ts';
 export { subscriptionWriteSchema } from './operator/subscriptions.ts';

@@ -14,6 +14,17 @@ export const probeSchema = z.strictObject({
 });
 export type Probe = z.output<typeof probeSchema>;
 
+/**
+ * A file that a config refers to by its path, `rule-sets/<hex>.srs`. Below a folder that the agent chooses: a path of the
+ * order never leaves it.
+ */
+export const unitFileSchema = z.strictObject({
+  path: z.string().check(z.maxLength(200), z.regex(/^[a-z0-9][\w-]*(\.[\w-]+)*(\/[a-z0-9][\w-]*(\.[\w-]+)*)*$/)),
+  digest: digestSchema,
+  size: countSchema,
+});
+export type UnitFile = z.output<typeof unitFileSchema>;
+
 export const unitSchema = z.strictObject({
   name: nameSchema,
   kind: z.enum(['sing-box']),
@@ -25,6 +36,8 @@ export const unitSchema = z.strictObject({
     config_id: z.nullable(idSchema),
     version: z.nullable(countSchema),
   }),
+  /** Left out where there are none, so that an agent that does not know the key takes all other orders. */
+  files: z.optional(z.array(unitFileSchema).check(z.maxLength(256))),
   /** Tags of nodes and endpoints that may be open only once; a trial leaves them out. */
   once: z.array(z.string()),
   reload: z.enum(['auto', 'in-place', 'restart']),
@@ -34,6 +47,18 @@ export const unitSchema = z.strictObject({
   watch_ms: durationMs,
 });
 export type Unit = z.output<typeof unitSchema>;
+
+/** All content that a unit needs. */
+export const contentOf = ({ config, files = [] }: Pick<Unit, 'config' | 'files'>): readonly UnitContent[] => [
+  config,
+  ...files,
+];
+export type UnitContent = Pick<UnitFile, 'digest' | 'size'>;
+
+/** The file of a unit that says which node each tag of its config is, so that a choice outlives a new name. */
+export const nodesFileName = 'nodes.json';
+export const nodesFileSchema = z.array(z.object({ tag: z.string(), node_id: z.string(), subscription: z.string() }));
+export type NamedNode = z.output<typeof nodesFileSchema>[number];
 
 /**
  * What one server should run. Strict on purpose: a signed order with a key that this agent does not know is refused,
@@ -83,6 +108,9 @@ export const trustSchema = named(
   }),
 );
 export type Trust = z.output<typeof trustSchema>;
+
+/** Of a whole bundle; agents read it into memory. */
+export const maxBundleBytes = 64 * 1024 * 1024;
 
 /** The first file of a bundle, `bundle.json`; the others are `blobs/sha256/<hex>`. */
 export const bundleSchema = named(

@@ -1,11 +1,13 @@
-import { parseDuration } from '@sbox/core';
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
+import { unitFileSchema } from '../agent/manifest.ts';
+import { changesFields } from './config-answers.ts';
+import { configQuestions } from './config-questions.ts';
+import { configPatchSchema, configSettingsSchema, configWriteSchema, recipeParts } from './config-recipe.ts';
 import { deploymentSchema } from './deployments.ts';
 import {
   countSchema,
   digestSchema,
-  durationSchema,
   idParams,
   idSchema,
   idempotencyHeaders,
@@ -14,102 +16,25 @@ import {
   nameSchema,
   page,
   pageQuery,
+  revealQuery,
   timeSchema,
   versionParams,
 } from '../schema.ts';
 
-const withinMs = (text: string, leastMs: number, mostMs: number): boolean => {
-  const ms = parseDuration(text) ?? -1;
-  return ms >= leastMs && ms <= mostMs;
-};
-
-const inboundSchema = named(
-  'Inbound',
-  'A local port of the engine through which programs use the proxy.',
-  z.strictObject({
-    type: z._default(z.enum(['mixed', 'socks', 'http']), 'mixed'),
-    tag: z._default(nameSchema, 'in'),
-    listen: z._default(z.union([z.ipv4(), z.ipv6()]), '127.0.0.1'),
-    listen_port: z.int().check(z.minimum(1), z.maximum(65535)),
-  }),
-);
-
-export const configSettingsSchema = named(
-  'ConfigSettings',
-  'What the engine is told beside the nodes.',
-  z.strictObject({
-    inbounds: z._default(z.array(inboundSchema).check(z.minLength(1), z.maxLength(16)), [
-      { type: 'mixed', tag: 'in', listen: '127.0.0.1', listen_port: 2080 },
-    ]),
-    /** How nodes are compared: fetched through each of them, every `interval`. */
-    urltest: z._default(
-      z.strictObject({
-        url: z._default(z.string().check(z.regex(/^https?:\/\//)), 'https://www.gstatic.com/generate_204'),
-        interval: z._default(durationSchema, '3m'),
-      }),
-      { url: 'https://www.gstatic.com/generate_204', interval: '3m' },
-    ),
-    log_level: z._default(z.enum(['trace', 'debug', 'info', 'warn', 'error']), 'warn'),
-    /** How agents prove a version: a request to at least `need` of `urls` must answer with a status in `expect`. */
-    probe: z._default(
-      z.strictObject({
-        urls: z.array(z.string().check(z.regex(/^https?:\/\//))).check(z.minLength(1), z.maxLength(8)),
-        expect: z._default(z.array(z.int()), [200, 204]),
-        need: z._default(z.int().check(z.minimum(1)), 1),
-        timeout: z._default(
-          durationSchema.check(z.refine((text) => withinMs(text, 1, 60_000), 'must be from 1ms to 60s')),
-          '3s',
-        ),
-      }),
-      {
-        urls: ['https://www.gstatic.com/generate_204', 'https://cp.cloudflare.com/generate_204'],
-        expect: [200, 204],
-        need: 1,
-        timeout: '3s',
-      },
-    ),
-    /** How long a version must stay healthy after the take-over before it is committed. */
-    watch: z._default(
-      durationSchema.check(z.refine((text) => withinMs(text, 0, 86_400_000), 'must be at most 1d')),
-      '10s',
-    ),
-    /** What an agent does that ran imported files when the manager returns. */
-    on_return: z._default(z.enum(['enforce', 'adopt', 'hold']), 'enforce'),
-  }),
-);
-
-const recipe = {
-  name: nameSchema,
-  /** Names or ids; their nodes are taken in this order. */
-  subscriptions: z.array(idSchema).check(z.minLength(1), z.maxLength(64)),
-  engine: z._default(z.enum(['sing-box']), 'sing-box'),
-  settings: z.prefault(configSettingsSchema, {}),
-  /** Deploy each new version that a changed subscription gives to the servers that run this config. */
-  auto_deploy: z._default(z.boolean(), false),
-};
-
-export const configWriteSchema = named('ConfigWrite', 'A recipe.', z.strictObject(recipe));
-
-const configPatchSchema = named(
-  'ConfigPatch',
-  'A merge patch (RFC 7396) of a recipe; `settings` are merged one level deep.',
-  z.strictObject({
-    name: z.optional(nameSchema),
-    subscriptions: z.optional(z.array(idSchema).check(z.minLength(1), z.maxLength(64))),
-    settings: z.optional(z.record(z.string(), z.unknown())),
-    auto_deploy: z.optional(z.boolean()),
-  }),
-);
-
 const configSchema = named(
   'Config',
-  'A recipe: subscriptions, settings and the engine. Its versions are what servers run.',
+  'A recipe: subscriptions, pipeline, template, settings and the engine. Its versions are what servers run.',
   z.object({
     id: idSchema,
     name: nameSchema,
     subscriptions: z.array(z.object({ id: idSchema, name: nameSchema })),
     engine: z.string(),
     settings: configSettingsSchema,
+    pipeline: recipeParts.pipeline,
+    template: recipeParts.template,
+    patch: recipeParts.patch,
+    tests: recipeParts.tests,
+    tests_block: recipeParts.tests_block,
     auto_deploy: z.boolean(),
     revision: countSchema,
     /** The newest version, null until one could be generated. */
@@ -141,6 +66,8 @@ const renditionSchema = named(
     profile: z.string(),
     outbounds: countSchema,
     left_out: z.array(leftOutSchema),
+    /** What travels with it: rule-sets, and the list of which node each tag is. */
+    files: z.array(unitFileSchema),
   }),
 );
 
@@ -152,6 +79,9 @@ const configVersionSchema = named(
     version: countSchema,
     digest: digestSchema,
     snapshots: z.array(z.object({ subscription_id: idSchema, version: countSchema, digest: digestSchema })),
+    /** What the nodes were put into; null for what `settings` give. */
+    template: z.nullable(z.object({ name: nameSchema, version: z.nullable(countSchema) })),
+    rule_sets: z.array(z.object({ url: z.string(), digest: digestSchema, size: countSchema })),
     renditions: z.array(renditionSchema),
     nodes: countSchema,
     /** The version that this one brings back. */
@@ -164,27 +94,42 @@ const configVersionSchema = named(
 
 const diffSchema = named(
   'ConfigDiff',
-  'How two versions differ: outbounds by tag and, with text, line by line. Secrets are hidden.',
+  'How two versions differ: what it means, part by part, and the text line by line. Secrets are hidden.',
   z.object({
     from: countSchema,
     to: countSchema,
-    outbounds: z.object({
-      added: z.array(z.string()),
-      removed: z.array(z.string()),
-      changed: z.array(z.object({ tag: z.string(), fields: z.array(z.string()) })),
-    }),
+    ...changesFields,
     /** Unified diff of the rendered text. */
     text: z.string(),
   }),
 );
 
-const exampleBody = { name: 'example', subscriptions: ['example'], settings: { inbounds: [{ listen_port: 2080 }] } };
+const exampleBody = {
+  name: 'example',
+  subscriptions: ['example'],
+  pipeline: [{ operator: 'dedupe', by: 'endpoint' }],
+  settings: { inbounds: [{ listen_port: 2080 }] },
+  tests: [{ name: 'everything is proxied', destination: 'example.com:443', expect: { verdict: 'proxy' } }],
+} as const;
 const reads = 'configs:read' as const;
 const writes = 'configs:write' as const;
 const notFound = 'config.not-found' as const;
+const recipeProblems = [
+  'pipeline.invalid',
+  'template.not-found',
+  'template.version-not-found',
+  'template.invalid',
+  'template.invalid-parameter',
+] as const;
 const renderProblems = [
+  ...recipeProblems,
+  'pipeline.too-slow',
+  'template.unsupported',
   'config.no-nodes',
   'config.invalid',
+  'config.group-empty',
+  'config.test-failed',
+  'rule-set.unavailable',
   'engine.check-failed',
   'engine.too-old',
   'subscription.version-not-found',
@@ -225,11 +170,12 @@ export const configs = {
     id: 'getConfig',
     method: 'get',
     path: '/api/v1/configs/{id}',
-    summary: 'One config',
+    summary: 'One config; secrets of its template and patch hidden unless revealed',
     permission: reads,
     params: idParams,
+    query: revealQuery,
     ok: { status: 200, schema: configSchema },
-    problems: [notFound],
+    problems: [notFound, 'request.invalid', 'auth.forbidden'],
     example: { params: { id: 'example' } },
   }),
   replace: route({
@@ -242,7 +188,7 @@ export const configs = {
     headers: ifMatchHeaders,
     body: configWriteSchema,
     ok: { status: 200, schema: configSchema },
-    problems: [...changeProblems, 'config.exists', 'subscription.not-found'],
+    problems: [...changeProblems, ...recipeProblems, 'config.exists', 'subscription.not-found'],
     example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: exampleBody },
   }),
   update: route({
@@ -255,7 +201,7 @@ export const configs = {
     headers: ifMatchHeaders,
     body: configPatchSchema,
     ok: { status: 200, schema: configSchema },
-    problems: [...changeProblems, 'config.exists', 'subscription.not-found'],
+    problems: [...changeProblems, ...recipeProblems, 'config.exists', 'subscription.not-found'],
     example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: { auto_deploy: true } },
   }),
   remove: route({
@@ -296,6 +242,8 @@ export const configs = {
         nodes: countSchema,
         left_out: z.array(leftOutSchema),
         findings: z.array(findingSchema),
+        /** What the engine does in another way than was asked for. */
+        warnings: z.array(findingSchema),
         /** What the engine's own check said; null when the manager has no engine. */
         engine_check: z.nullable(z.object({ ok: z.boolean(), message: z.string() })),
       }),
@@ -390,4 +338,5 @@ export const configs = {
     problems: [notFound, 'config.version-not-found'],
     example: { params: { id: 'example' } },
   }),
+  ...configQuestions,
 };

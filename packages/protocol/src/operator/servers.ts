@@ -119,7 +119,7 @@ export const servers = {
     permission: 'secrets:reveal',
     params: idParams,
     ok: { status: 200, bytes: 'application/x-tar' },
-    problems: ['server.not-found', 'server.not-assigned'],
+    problems: ['server.not-found', 'server.not-assigned', 'bundle.invalid'],
     example: { params: { id: 'island' } },
   }),
 };
