@@ -1,4 +1,5 @@
 import { readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { expect, jest, test } from '@jest/globals';
@@ -278,16 +279,16 @@ test('a list that begins with dead nodes is proved by one that lives, and that o
 
 test('an engine that keeps its old configuration serves on with it, untouched', async () => {
   await using rig = await openRig();
-  const certificate = path.join(rig.directory, 'rules.json');
-  writeFileSync(certificate, '{"version":1,"rules":[]}');
+  const rules = Buffer.from('{"version":1,"rules":[]}');
+  const file = path.join(rig.directory, 'blobs/sha256', createHash('sha256').update(rules).digest('hex'));
   const disk = createDisk();
   const agent = await rig.open({
     disk: {
       ...disk,
       // The file goes between the check and the signal, so that only the engine itself can find out.
-      async append(file, text) {
-        await disk.append(file, text);
-        if (text.includes('"SWITCHED"') && text.includes('"generation":2')) rmSync(certificate);
+      async append(journal, text) {
+        await disk.append(journal, text);
+        if (text.includes('"SWITCHED"') && text.includes('"generation":2')) rmSync(file);
       },
     },
     settings: { start_ms: 700 },
@@ -296,8 +297,9 @@ test('an engine that keeps its old configuration serves on with it, untouched', 
   agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
   const { units } = await until(agent, isCommitted(1));
   using stream = await openStream(rig.port, rig.origin.url);
-  const rule_set = [{ type: 'local', tag: 'rules', format: 'source', path: certificate }];
-  agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { route: { final: 'out', rule_set } }) }));
+  const rule_set = [{ type: 'local', tag: 'rules', format: 'source', path: 'rule-sets/rules.json' }];
+  const config = directConfig(rig.port, { route: { final: 'out', rule_set } });
+  agent.offer(rig.order({ generation: 2, config, files: { 'rule-sets/rules.json': rules } }));
   const state = await until(agent, isRefused('apply.refused'));
   expect(state.nack).toMatchObject({ stage: 'apply', message: expect.stringContaining('no such file') });
   expect(state).toMatchObject({ running: { generation: 1 }, units: [{ pid: units[0]?.pid, state: 'running' }] });

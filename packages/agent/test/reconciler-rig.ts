@@ -79,6 +79,8 @@ export interface OrderOptions {
   readonly config?: Config;
   readonly configs?: Readonly<Record<string, Config>>;
   readonly unit?: Partial<Unit>;
+  /** Content by the path that the config calls it. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
 }
 
 export interface Rig extends AsyncDisposable {
@@ -103,15 +105,19 @@ export async function openRig(): Promise<Rig> {
   const opened: Reconciler[] = [];
   const engines = createEngineFinder({ candidates: [singBoxPath], spawn });
 
-  const unitOf = (name: string, config: Config, unit: Partial<Unit> = {}): Unit => {
-    const bytes = Buffer.from(JSON.stringify(config));
+  const addBlob = (bytes: Uint8Array): { digest: string; size: number } => {
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     blobs.set(digest, bytes);
+    return { digest, size: bytes.length };
+  };
+  const unitOf = (name: string, config: Config, { unit, files = {} }: Pick<OrderOptions, 'unit' | 'files'>): Unit => {
+    const listed = Object.entries(files).map(([file, content]) => ({ path: file, ...addBlob(content) }));
     return {
       name,
       kind: 'sing-box',
       engine: '>=1.12 <1.15',
-      config: { digest, size: bytes.length, config_id: 'cfg_test', version: 1 },
+      config: { ...addBlob(Buffer.from(JSON.stringify(config))), config_id: 'cfg_test', version: 1 },
+      ...(listed.length === 0 ? {} : { files: listed }),
       once: [],
       reload: 'auto',
       trial: true,
@@ -125,7 +131,7 @@ export async function openRig(): Promise<Rig> {
     directory,
     origin,
     port,
-    order({ epoch = 1, generation, config, configs, unit }) {
+    order({ epoch = 1, generation, config, configs, ...more }) {
       const wanted = configs ?? (config === undefined ? {} : { edge: config });
       return {
         source: 'manager',
@@ -140,7 +146,7 @@ export async function openRig(): Promise<Rig> {
           settings: { heartbeat_ms: 30_000, poll_ms: 60_000, reconnect_window_ms: 5000 },
           rollback_of: null,
           on_return: 'enforce',
-          units: Object.entries(wanted).map(([name, one]) => unitOf(name, one, unit)),
+          units: Object.entries(wanted).map(([name, one]) => unitOf(name, one, more)),
         },
         blobs: {
           async fetch(digest) {

@@ -1,9 +1,11 @@
 import type { Clock, NewId, RandomBytes } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
+import type { Lookup } from '@sbox/pipeline';
 import type { Background } from './background.ts';
 import type { Store } from './database/store.ts';
 import type { Desired } from './features/agents/desired.ts';
 import { createStatuses, type Statuses } from './features/agents/statuses.ts';
+import { createConfigQuestions, type ConfigQuestions } from './features/configs/config-questions.ts';
 import { createConfigsService, type ConfigsService } from './features/configs/configs-service.ts';
 import type { LocalEngine } from './features/configs/engine-check.ts';
 import { createFollow } from './features/configs/follow.ts';
@@ -14,11 +16,14 @@ import { raiseEpoch } from './features/deployments/raise-epoch.ts';
 import type { Presence } from './features/servers/presence.ts';
 import { createJoinTokensService, type JoinTokensService } from './features/servers/join-tokens-service.ts';
 import { createServersService, type ServersService } from './features/servers/servers-service.ts';
+import { createRuleSets, type RuleSets } from './features/rule-sets/rule-sets-service.ts';
+import { createContentReader } from './features/subscriptions/content-reader.ts';
 import { createRefresher, type Refresher } from './features/subscriptions/subscription-refresh.ts';
 import {
   createSubscriptionsService,
   type SubscriptionsService,
 } from './features/subscriptions/subscriptions-service.ts';
+import { createTemplatesService, type TemplatesService } from './features/templates/templates-service.ts';
 import type { Fetcher } from './fetching/fetcher.ts';
 import type { Identity } from './identity.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
@@ -35,7 +40,11 @@ export interface FeaturesDeps {
   readonly queue: KeyedQueue;
   readonly background: Background;
   readonly fetcher: Pick<Fetcher, 'fetch'>;
+  /** The same, limited to the size of rule-sets. */
+  readonly ruleSetFetcher: Pick<Fetcher, 'fetch'>;
   readonly engine: LocalEngine | undefined;
+  /** Addresses of hosts, for pipelines that resolve. */
+  readonly lookup: Lookup;
   readonly presence: Presence;
   readonly desired: Desired;
   readonly identity: Pick<Identity, 'onlineKey' | 'trust' | 'pin'>;
@@ -48,6 +57,9 @@ export interface Features {
   readonly subscriptions: SubscriptionsService;
   readonly refresher: Refresher;
   readonly configs: ConfigsService;
+  readonly questions: ConfigQuestions;
+  readonly templates: TemplatesService;
+  readonly ruleSets: RuleSets;
   readonly deployments: DeploymentsService;
   readonly servers: ServersService;
   readonly joinTokens: JoinTokensService;
@@ -61,8 +73,8 @@ export interface Features {
 /** The services, tied together. What one causes in another goes through the background, never through a cycle of calls. */
 export function createFeatures(deps: FeaturesDeps): Features {
   const { settings, store, clock, newId, random, queue, background, presence, desired, identity, log } = deps;
-  const versions = createVersions({ store, clock, engine: deps.engine });
-  const configs = createConfigsService({ store, versions, clock, newId, queue });
+  const made = createConfigFeatures(deps, async () => await follow.ruleSetsChanged());
+  const { configs, versions } = made;
   const pace = paceOf(settings);
   const manifests = createManifests({ onlineKey: identity.onlineKey, clock, versions, pace, epoch: deps.epoch });
   const deployments = createDeploymentsService({
@@ -93,6 +105,7 @@ export function createFeatures(deps: FeaturesDeps): Features {
     newId,
     random,
     queue,
+    read: createContentReader(queue),
     log,
     changed,
     stopping: deps.stopping,
@@ -116,15 +129,40 @@ export function createFeatures(deps: FeaturesDeps): Features {
   return {
     subscriptions,
     refresher,
-    configs,
+    ...made,
     deployments,
     servers,
     joinTokens,
     statuses,
     followLeft: async () => {
       for (const id of await follow.left()) changed(id);
+      await follow.ruleSetsChanged();
     },
     raiseEpoch: async () => await raiseEpoch(store, manifests, log),
+  };
+}
+
+/** Configs, and what they are made from beside subscriptions. */
+function createConfigFeatures(deps: FeaturesDeps, ruleSetsChanged: () => Promise<void>) {
+  const { settings, store, clock, newId, random, queue, log, engine, lookup, stopping } = deps;
+  const ruleSets = createRuleSets({
+    store,
+    fetcher: deps.ruleSetFetcher,
+    clock,
+    random,
+    queue,
+    log,
+    refreshEvery: settings.rule_sets.refresh,
+    stopping,
+    changed: () => deps.background.run('follow rule-sets', ruleSetsChanged),
+  });
+  const versions = createVersions({ store, clock, engine, ruleSets, lookup, stopping });
+  return {
+    ruleSets,
+    versions,
+    configs: createConfigsService({ store, versions, clock, newId, queue }),
+    questions: createConfigQuestions({ store, versions, engine }),
+    templates: createTemplatesService({ store, clock }),
   };
 }
 

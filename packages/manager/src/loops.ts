@@ -29,10 +29,11 @@ const cleanedAtOnce = 200;
 /** What the manager does without being asked. */
 export function startLoops(deps: LoopsDeps): void {
   const { settings, store, clock, background, features, presence, idempotency, stream, metrics } = deps;
-  const { refresher, statuses, deployments } = features;
+  const { refresher, ruleSets, statuses, deployments } = features;
   background.run('follow what was left', async () => await features.followLeft());
   const fetchDue = createSchedule({ store, refresher, clock, background });
   background.repeat('scheduled fetches', secondMs, fetchDue);
+  background.repeat('scheduled rule-sets', 10 * secondMs, async () => await ruleSets.refreshDue());
   background.repeat('store statuses', secondMs, async () => await statuses.flush());
   background.repeat('store presence', 5 * secondMs, async () => await presence.flush());
   background.repeat('deployments', 5 * secondMs, async () => await deployments.tick());

@@ -15,6 +15,7 @@ import { createHub } from '@sbox/daemon/hub';
 import { randomBytes as systemRandomBytes, readPublicKey } from '@sbox/daemon/keys';
 import { silentLogger, type Logger } from '@sbox/daemon/log';
 import { createMetrics } from '@sbox/daemon/metrics';
+import type { Lookup } from '@sbox/pipeline';
 import * as z from 'zod/mini';
 import { createAccess } from './access/access.ts';
 import { createTokensRepository } from './access/tokens-repository.ts';
@@ -30,6 +31,7 @@ import { createDrafts } from './features/agents/drafts.ts';
 import { createEnrolment } from './features/agents/enrolment.ts';
 import { createStream } from './features/agents/stream.ts';
 import { openLocalEngine, type RunProgram } from './features/configs/engine-check.ts';
+import { lookupBySystem } from './features/configs/inputs.ts';
 import { openPresence } from './features/servers/presence.ts';
 import { createFetcher } from './fetching/fetcher.ts';
 import { behindProxies } from './forwarded.ts';
@@ -50,6 +52,7 @@ export interface ManagerOverrides {
   readonly random?: () => number;
   readonly randomBytes?: RandomBytes;
   readonly run?: RunProgram;
+  readonly lookup?: Lookup;
 }
 
 export interface Manager extends AsyncDisposable {
@@ -138,6 +141,7 @@ const outsideWorld: Required<ManagerOverrides> = {
   random: Math.random,
   randomBytes: systemRandomBytes,
   run: runProgram,
+  lookup: lookupBySystem,
 };
 
 type World = Required<ManagerOverrides> & { readonly newId: NewId };
@@ -162,19 +166,22 @@ async function openGround(settings: ManagerSettings, world: World, stack: AsyncD
   const limits = { allow, timeoutMs: msOf(timeout), maxBytes: max_bytes, maxRedirects: max_redirects };
   // Filled as the listeners open: only then are their ports known.
   const ownPorts = new Set<number>();
-  const fetcher = stack.use(createFetcher({ ...limits, clock, random, version, ownPorts }));
+  const outside = { ...limits, clock, random, version, ownPorts };
+  const fetcher = stack.use(createFetcher(outside));
+  const ruleSetFetcher = stack.use(createFetcher({ ...outside, maxBytes: settings.rule_sets.max_bytes }));
   return {
     directory,
     db,
     store,
     metrics,
     fetcher,
+    ruleSetFetcher,
     ownPorts,
     newId,
     epoch: await raiseEpoch(store, settings.epoch),
     identity: await openIdentity(settings, directory, store.meta, clock),
     presence: await openPresence(store, clock, 3 * msOf(settings.agents.heartbeat) + 10_000),
-    engine: await openEngine(settings.engine.path, run, log),
+    engine: await openEngine(settings.engine.path, { run, log, filesDirectory: path.join(directory, 'check') }),
     queue: createKeyedQueue(),
     hints: createHub<Generation>(),
   };
@@ -187,9 +194,12 @@ async function raiseEpoch({ meta }: Store, wanted: number): Promise<number> {
   return epoch;
 }
 
-async function openEngine(file: string | undefined, run: RunProgram, log: Logger) {
+async function openEngine(
+  file: string | undefined,
+  { run, log, filesDirectory }: { run: RunProgram; log: Logger; filesDirectory: string },
+) {
   if (file === undefined) return undefined;
-  const engine = await openLocalEngine(file, run);
+  const engine = await openLocalEngine(file, run, filesDirectory);
   if (!engine) log.warn('engine does not run: versions are checked by the servers only', { path: file });
   return engine;
 }

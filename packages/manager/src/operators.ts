@@ -4,17 +4,22 @@ import { createTokensHandlers, type TokensHandlersDeps } from './access/tokens-r
 import type { Features } from './features.ts';
 import { createConfigsRoutes } from './features/configs/configs-routes.ts';
 import { createJoinTokensRoutes, createServersRoutes } from './features/servers/servers-routes.ts';
+import { createRuleSetsRoutes } from './features/rule-sets/rule-sets-routes.ts';
 import { createSubscriptionsRoutes } from './features/subscriptions/subscriptions-routes.ts';
+import { createTemplatesRoutes } from './features/templates/templates-routes.ts';
 import { createEventsRoutes, createSystemRoutes, type SystemDeps } from './features/system/system-routes.ts';
 
 /** The handlers of everything that people and programs may ask. */
 export const createOperators = (
-  { subscriptions, configs, deployments, servers, joinTokens }: Features,
+  { subscriptions, configs, questions, templates, ruleSets, deployments, servers, joinTokens }: Features,
   system: Omit<SystemDeps, 'servers'>,
   tokens: TokensHandlersDeps,
 ): Handlers<OperatorContract> => ({
   subscriptions: createSubscriptionsRoutes(subscriptions),
-  configs: createConfigsRoutes(configs, deployments),
+  configs: createConfigsRoutes(configs, deployments, questions),
+  templates: createTemplatesRoutes(templates),
+  engines: { capabilities: async ({ query }) => await Promise.resolve(questions.capabilities(query)) },
+  ruleSets: createRuleSetsRoutes(ruleSets),
   deployments: {
     list: async ({ query }) => await deployments.list(query),
     get: async ({ params }) => await deployments.get(params.id),

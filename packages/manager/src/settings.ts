@@ -55,6 +55,16 @@ export const settingsSchema = z.strictObject({
     }),
     {},
   ),
+  rule_sets: z.prefault(
+    z.strictObject({
+      refresh: described('How often the mirrored rule-sets are looked at; 0 for never', z._default(duration, '1d')),
+      max_bytes: described(
+        'Of one rule-set; at most 15 MiB, which is what an agent takes in one answer',
+        z._default(z.int().check(z.minimum(1024), z.maximum(15 * 1024 * 1024)), 15 * 1024 * 1024),
+      ),
+    }),
+    {},
+  ),
   engine: z.prefault(
     z.strictObject({
       path: described('A sing-box, to check versions before they are deployed', z.optional(z.string())),

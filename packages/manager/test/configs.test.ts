@@ -176,6 +176,7 @@ describe('checking', () => {
       valid: true,
       nodes: 2,
       left_out: [],
+      warnings: [],
       findings: [],
       engine_check: { ok: true, message: '' },
     });

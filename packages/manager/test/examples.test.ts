@@ -11,11 +11,13 @@ const day = [
   'getLiveness getReadiness getHealth getStatus getMetrics',
   'previewSubscription addSubscription listSubscriptions getSubscription replaceSubscription updateSubscription',
   'refreshSubscription listNodes listFetches listSubscriptionVersions diffSubscriptionVersion pinSubscription',
+  'createTemplate listTemplates getTemplate replaceTemplate listTemplateVersions adoptTemplate',
   'createConfig listConfigs getConfig replaceConfig updateConfig generateConfig validateConfig',
   'listConfigVersions getConfigVersion diffConfigVersion rollbackConfig exportConfig',
+  'explainConfig testConfig previewUpgrade listCapabilities',
   'addServer listServers getServer deployConfig listDeployments getDeployment getServerBundle',
   'createJoinToken listJoinTokens deleteJoinToken createToken listTokens deleteToken listEvents',
-  'deleteServer deleteConfig deleteSubscription',
+  'listRuleSets refreshRuleSets deleteServer deleteConfig deleteTemplate deleteSubscription',
 ].flatMap((line) => line.split(' '));
 
 const bearer = (manager: TestManager) =>

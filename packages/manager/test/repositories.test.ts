@@ -1,97 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { createFakeClock, createNewId, type SboxEvent } from '@sbox/core';
+import { createFakeClock, createNewId } from '@sbox/core';
 import { randomBytes } from '@sbox/daemon/keys';
-import { openDatabase, type OpenDatabase } from '../src/database/open-database.ts';
-import { createStore, type Store } from '../src/database/store.ts';
+import { compress, compressJson } from '../src/database/compressed.ts';
+import { createStore } from '../src/database/store.ts';
 import type { Config } from '../src/features/configs/configs-repository.ts';
-import type { VersionInputs } from '../src/features/configs/rendering.ts';
 import type { Deployment } from '../src/features/deployments/deployments-repository.ts';
-import type { Server } from '../src/features/servers/servers-repository.ts';
-import type { Subscription } from '../src/features/subscriptions/subscriptions-repository.ts';
-
-/** Databases that every repository must work on; a second one gets a row here. */
-const databases: { name: string; open: () => Promise<OpenDatabase> }[] = [
-  { name: 'SQLite', open: async () => await openDatabase(':memory:') },
-];
-
-const at = '2026-01-01T00:00:00.000Z';
-const later = '2026-01-02T00:00:00.000Z';
-
-const subscription = (id: string, change: Partial<Subscription> = {}): Subscription => ({
-  id,
-  name: `name-${id}`,
-  source: '{}',
-  refresh_every: '1h',
-  min_share: 0.5,
-  revision: 1,
-  version: null,
-  pinned_version: null,
-  nodes: 0,
-  rejected: 0,
-  usage: null,
-  etag: null,
-  last_modified: null,
-  next_fetch_at: null,
-  created_at: at,
-  updated_at: at,
-  ...change,
-});
-const config = (id: string, subscriptions: readonly string[]): Config => ({
-  id,
-  name: `name-${id}`,
-  engine: 'sing-box',
-  settings: { log_level: 'warn' } as Config['settings'],
-  auto_deploy: false,
-  revision: 1,
-  version: null,
-  created_at: at,
-  updated_at: at,
-  subscriptions,
-});
-const server = (id: string): Server => ({
-  id,
-  name: `name-${id}`,
-  agent: null,
-  engines: [],
-  revision: 1,
-  seen_at: null,
-  status: null,
-  created_at: at,
-});
-const inputs: VersionInputs = { engine: 'sing-box', snapshots: [], settings: config('', []).settings };
-const versionRow = (config_id: string, version: number) => ({
-  config_id,
-  version,
-  digest: `sha256:${version}`,
-  inputs,
-  nodes: 1,
-  rollback_of: null,
-  author: 'a',
-  message: '',
-  created_at: at,
-});
-const rendition = (digest: string, profile = 'p') => ({
-  profile,
-  digest,
-  size: 4,
-  outbounds: 1,
-  left_out: [],
-  once: ['x'],
-});
+import { at, config, databases, later, openStoreOn, server, subscription, versionRow } from './repository-rows.ts';
 
 describe.each(databases)('$name', ({ open }) => {
-  const openStore = async (tenant = 'main', shared?: OpenDatabase) => {
-    const database = shared ?? (await open());
-    const published: SboxEvent[] = [];
-    const deps = {
-      db: database.db,
-      clock: createFakeClock(),
-      newId: createNewId(randomBytes),
-      published: (events: readonly SboxEvent[]) => void published.push(...events),
-    };
-    const store: Store = createStore(deps, tenant);
-    return { store, database, published, [Symbol.asyncDispose]: database[Symbol.asyncDispose] };
-  };
+  const openStore = async () => await openStoreOn(open);
 
   test('meta: values are replaced, counters count', async () => {
     await using opened = await openStore();
@@ -143,10 +60,11 @@ describe.each(databases)('$name', ({ open }) => {
         rejected: 1,
         created_at: at,
       };
-      await subscriptions.insertVersion(row, parsed, Buffer.from('text'));
+      await subscriptions.insertVersion(row, { parsed: compressJson(parsed), content: compress('text') });
     }
     expect(await subscriptions.parsed('a', 2)).toEqual(parsed);
     expect(await subscriptions.parsed('a', 3)).toBeUndefined();
+    expect((await subscriptions.content('a', 2))?.toString()).toBe('text');
     const versions = await subscriptions.listVersions('a', { limit: 5, after: undefined });
     expect(versions.map(({ version }) => version)).toEqual([2, 1]);
     for (let index = 0; index < 205; index += 1) {
@@ -177,40 +95,25 @@ describe.each(databases)('$name', ({ open }) => {
     for (const id of ['a', 'b']) await subscriptions.insert(subscription(id));
     await configs.insert(config('c', ['b', 'a']));
     expect(await configs.find('name-c')).toEqual(config('c', ['b', 'a']));
-    await configs.update('c', { subscriptions: ['a'], auto_deploy: true, revision: 2 });
-    expect(await configs.find('c')).toMatchObject({ subscriptions: ['a'], auto_deploy: true, revision: 2 });
+    const change: Partial<Config> = {
+      subscriptions: ['a'],
+      auto_deploy: true,
+      revision: 2,
+      pipeline: [{ operator: 'filter', keep: { country: 'DE' } }],
+      template: { name: 'tun', version: 2, params: { mtu: 1400 } },
+      patch: [{ op: 'remove', path: '/dns' }],
+      tests: [{ name: 'one', destination: 'example.com', expect: { outbound: 'direct' } }],
+      tests_block: false,
+    };
+    await configs.update('c', change);
+    expect(await configs.find('c')).toEqual({ ...config('c', []), ...change });
+    expect([await configs.usingTemplate('tun'), await configs.usingTemplate('mixed')]).toEqual([['name-c'], []]);
     expect((await configs.using('a')).map(({ id }) => id)).toEqual(['c']);
     expect(await configs.using('b')).toEqual([]);
     await expect(subscriptions.remove('a')).rejects.toThrow();
     await configs.remove('c');
     await subscriptions.remove('a');
     expect(await configs.count()).toBe(0);
-  });
-
-  test('versions share renditions, which go with the last that has them', async () => {
-    await using opened = await openStore();
-    const { configs, subscriptions } = opened.store;
-    await subscriptions.insert(subscription('s'));
-    for (const id of ['a', 'b']) {
-      await configs.insert(config(id, ['s']));
-      await configs.insertVersion(versionRow(id, 1));
-      await configs.insertRendition({ config_id: id, version: 1 }, rendition('sha256:same'), 'text');
-    }
-    await configs.insertRendition({ config_id: 'a', version: 1 }, rendition('sha256:own', 'q'), 'more');
-    await configs.insertRendition({ config_id: 'a', version: 1 }, rendition('sha256:other'), 'ignored: p is there');
-    expect(await configs.findVersion('a', 1)).toEqual({
-      ...versionRow('a', 1),
-      renditions: [rendition('sha256:same'), rendition('sha256:own', 'q')],
-    });
-    expect((await configs.content('sha256:same'))?.toString()).toBe('text');
-    await configs.insertVersion(versionRow('a', 2));
-    expect((await configs.listVersions('a', { limit: 9, after: undefined })).map(({ version }) => version)).toEqual([
-      2, 1,
-    ]);
-    await expect(configs.insertVersion(versionRow('a', 2))).rejects.toThrow();
-    await configs.remove('a');
-    expect(await configs.content('sha256:own')).toBeUndefined();
-    expect(await configs.content('sha256:same')).toBeDefined();
   });
 
   test('a join token is burned once', async () => {

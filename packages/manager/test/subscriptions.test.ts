@@ -55,12 +55,15 @@ describe('fetching', () => {
     provider.answer.headers = {
       etag: '"one"',
       'subscription-userinfo': 'upload=1; download=2; total=1000; expire=1893456000',
+      'profile-title': 'base64:VGhlIHBsYW4=',
+      'profile-web-page-url': 'https://plan.example.test/',
     };
     const added = await client.subscriptions.add({ body: { name: 'p', source: { type: 'url', url: provider.url } } });
     expect(added).toMatchObject({
       version: 1,
       nodes: 3,
       usage: { upload: 1, download: 2, total: 1000, expire_at: '2030-01-01T00:00:00.000Z' },
+      about: { title: 'The plan', web_page_url: 'https://plan.example.test/' },
     });
     expect(added.next_fetch_at).not.toBeNull();
     const refresh = async () => await client.subscriptions.refresh({ params: { id: 'p' } });

@@ -1,13 +1,15 @@
 import { ProblemError } from '@sbox/core';
+import { errorFields } from '@sbox/daemon/log';
 import type { Unit } from '@sbox/protocol';
 import type { Order } from '../order.ts';
 import type { JournalVersion } from '../state/journal.ts';
 import { isSameContent, replay } from '../state/journal-replay.ts';
 import type { LiveSlot } from '../state/slots.ts';
+import { readChoices, renewChoices } from './choices.ts';
 import type { ApplyContext, ApplyJob } from './context.ts';
 import { toRefusal, type Refusal } from './refusal.ts';
 import { restore } from './restore.ts';
-import { engineName, stageUnit } from './stage.ts';
+import { engineName, fetchContent, stageUnit } from './stage.ts';
 import { checkPorts, switchUnit, verifyUnit } from './take-over.ts';
 import { record, tolerate, versionOfOrder, versionOfSlots } from './versions.ts';
 
@@ -29,7 +31,7 @@ export async function applyOrder(ctx: ApplyContext, job: ApplyJob): Promise<Appl
   const removed = ctx.units().flatMap(({ name, slot }) => (slot === undefined || isWanted(order, name) ? [] : [name]));
   await inStage('verify', async () => {
     if (relation === 'newer') await ctx.store.accepted.store(order);
-    for (const slot of kept.values()) await renew(ctx, slot);
+    for (const slot of kept.values()) await renew(ctx, job, slot);
   });
   if (kept.size === order.manifest.units.length && removed.length === 0) {
     const slots = [...kept.values()];
@@ -65,9 +67,16 @@ function relate(ctx: ApplyContext, { source, manifest }: Order): 'newer' | 'same
 }
 
 /** What is said about a unit beside its bytes, such as its probe, changes without touching the engine. */
-async function renew(ctx: ApplyContext, slot: LiveSlot): Promise<void> {
+async function renew(ctx: ApplyContext, { order, signal, overtaken }: ApplyJob, slot: LiveSlot): Promise<void> {
   const unit = ctx.unit(slot.unit.name);
   if (JSON.stringify(unit.slot?.unit) === JSON.stringify(slot.unit)) return;
+  if (JSON.stringify(unit.slot?.unit.files) !== JSON.stringify(slot.unit.files)) {
+    // The engine has all that its config names: what is new serves the next take-over, and can be done without.
+    await fetchContent(ctx, order, slot.unit, AbortSignal.any([signal, overtaken])).catch((error: unknown) => {
+      signal.throwIfAborted();
+      ctx.log.warn('Files of a unit that runs on were not fetched', { unit: unit.name, ...errorFields(error) });
+    });
+  }
   await ctx.store.slots.store(slot);
   await unit.keep(slot);
 }
@@ -101,7 +110,12 @@ async function takeOver(ctx: ApplyContext, job: TakeOver): Promise<void> {
   const before = new Map(ctx.units().map((unit) => [unit.name, unit.slot]));
   try {
     for (const name of removed) await ctx.unit(name).stop();
-    for (const slot of changed) await switchUnit(ctx, slot);
+    for (const slot of changed) {
+      const old = before.get(slot.unit.name);
+      const choices = await readChoices(ctx, old);
+      await switchUnit(ctx, slot);
+      await renewChoices(ctx, old, slot, choices);
+    }
     for (const slot of staged) await verifyUnit(ctx, slot, signal);
   } catch (error) {
     signal.throwIfAborted();

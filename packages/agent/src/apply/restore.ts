@@ -1,6 +1,7 @@
 import { errorFields } from '@sbox/daemon/log';
 import type { JournalVersion } from '../state/journal.ts';
 import type { LiveSlot } from '../state/slots.ts';
+import { readChoices, renewChoices } from './choices.ts';
 import type { ApplyContext } from './context.ts';
 import { slotsOf } from './versions.ts';
 
@@ -29,7 +30,11 @@ async function restoreUnit(ctx: ApplyContext, slot: LiveSlot): Promise<boolean> 
       const answer = await ctx.control.ask(slot.control);
       if (answer === 'ours') return true;
     }
-    return (await unit.start(slot)).kind === 'ready';
+    const other = unit.slot?.name === slot.name ? undefined : unit.slot;
+    const choices = await readChoices(ctx, other);
+    const isReady = (await unit.start(slot)).kind === 'ready';
+    if (isReady) await renewChoices(ctx, other, slot, choices);
+    return isReady;
   } catch (error) {
     ctx.log.error('The last good version did not start', { unit: unit.name, ...errorFields(error) });
     return false;

@@ -1,5 +1,5 @@
 import { ProblemError } from '@sbox/core';
-import type { Unit } from '@sbox/protocol';
+import { contentOf, type Unit } from '@sbox/protocol';
 import { checkConfig } from '../engines/check-config.ts';
 import type { Engine } from '../engines/find-engine.ts';
 import type { OverlayReport } from '../engines/overlay-command.ts';
@@ -8,6 +8,7 @@ import type { Order } from '../order.ts';
 import type { LiveSlot } from '../state/slots.ts';
 import { findDoubledPort, lastingPorts } from '../supervisor/ports.ts';
 import type { ApplyContext, ApplyJob } from './context.ts';
+import { filesOf } from './files.ts';
 import { Refusal, toRefusal, type ApplyStage } from './refusal.ts';
 import { newSecret, prepareTrial, runTrial, type PreparedTrial, type TrialJob, type TrialResult } from './trial.ts';
 
@@ -28,12 +29,13 @@ export async function stageUnit(
     }
   };
   const engine = await at('verify', async () => await chooseEngine(ctx, unit));
-  await at('fetch', async () => await fetchRendition(ctx, order, unit, AbortSignal.any([signal, overtaken])));
+  await at('fetch', async () => await fetchContent(ctx, order, unit, AbortSignal.any([signal, overtaken])));
   const job: StageJob = { unit, engine, signal };
   const live = ctx.unit(unit.name);
   const proved = live.slot?.proved ?? null;
   const rendition = ctx.store.blobs.fileOf(unit.config.digest);
-  const trial: TrialJob = { unit, engine, signal, rendition, prefer: proved === null ? [] : [proved] };
+  const files = filesOf(ctx.store, order.source, unit);
+  const trial: TrialJob = { unit, engine, signal, rendition, files, prefer: proved === null ? [] : [proved] };
   // Both overlays are made at once: reading a large rendition takes longer than all the rest.
   const prepared = unit.trial ? prepareTrial(ctx.trial, trial) : undefined;
   const made = at('validate', async () => await makeSlot(ctx, order, job));
@@ -48,11 +50,14 @@ export async function stageUnit(
 
 /** A bad network may take its time, but not for ever: meanwhile nothing else is done. */
 const fetchTimeoutMs = 300_000;
+/** Of the agent's three connections one waits for news. */
+const fetchedAtOnce = 2;
 
-async function fetchRendition(
+/** Gets what a unit needs and is not here yet. @throws ProblemError `blob.*` */
+export async function fetchContent(
   { store, clock }: ApplyContext,
   { blobs }: Order,
-  { config: { digest, size } }: Unit,
+  unit: Unit,
   signal: AbortSignal,
 ): Promise<void> {
   const done = new AbortController();
@@ -62,7 +67,15 @@ async function fetchRendition(
     () => {},
   );
   try {
-    await store.blobs.fetch(digest, size, blobs, AbortSignal.any([signal, late.signal]));
+    const contents = contentOf(unit);
+    for (let start = 0; start < contents.length; start += fetchedAtOnce) {
+      const some = contents.slice(start, start + fetchedAtOnce).map(async ({ digest, size }) => {
+        await store.blobs.fetch(digest, size, blobs, AbortSignal.any([signal, late.signal]));
+      });
+      // All of them have ended before anything else begins; then the first that failed says why.
+      await Promise.allSettled(some);
+      await Promise.all(some);
+    }
   } finally {
     done.abort();
   }
@@ -115,6 +128,7 @@ async function makeSlot(
       cache_path: store.slots.cacheFile(unit.name),
       log: {},
       once: unit.once,
+      files: filesOf(store, order.source, unit),
       probe_port,
     },
   });

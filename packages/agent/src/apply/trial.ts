@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { ProblemError, hex, type RandomBytes } from '@sbox/core';
-import { singBox } from '@sbox/engines/sing-box/run';
+import { singBox, type Slot } from '@sbox/engines/sing-box/run';
 import type { Unit } from '@sbox/protocol';
 import type { ControlApi } from '../engines/control-api.ts';
 import type { Engine } from '../engines/find-engine.ts';
@@ -30,6 +30,8 @@ export interface TrialJob {
   readonly unit: Unit;
   /** File of the rendition. */
   readonly rendition: string;
+  /** Its files, by the paths it calls them. */
+  readonly files: Slot['files'];
   readonly engine: Engine;
   /** Nodes to try first: what worked before. */
   readonly prefer: readonly string[];
@@ -60,7 +62,7 @@ const roundSize = 3;
 /** Ports of its own and a file without what can be open only once. @throws ProblemError `config.invalid` */
 export async function prepareTrial(
   deps: TrialDeps,
-  { unit, rendition, prefer, signal }: TrialJob,
+  { unit, rendition, files, prefer, signal }: TrialJob,
 ): Promise<PreparedTrial> {
   const directory = path.join(deps.stateDir, 'trials', unit.name);
   const file = path.join(directory, 'config.json');
@@ -68,7 +70,7 @@ export async function prepareTrial(
   await deps.disk.makeDirectory(directory);
   const [controlPort, probe_port] = await freePorts(2);
   const control = { address: `127.0.0.1:${controlPort}`, secret: newSecret(deps.randomBytes) };
-  const slot = { mode: 'trial', ports: {}, control, log: {}, once: unit.once, prefer, probe_port } as const;
+  const slot: Slot = { mode: 'trial', ports: {}, control, log: {}, once: unit.once, files, prefer, probe_port };
   return { directory, file, control, report: await deps.overlay({ input: rendition, output: file, slot, signal }) };
 }
 

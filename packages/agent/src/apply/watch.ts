@@ -1,9 +1,11 @@
 import { ProblemError } from '@sbox/core';
 import { errorFields } from '@sbox/daemon/log';
-import type { JournalVersion } from '../state/journal.ts';
+import { contentOf } from '@sbox/protocol';
+import type { JournalUnit, JournalVersion } from '../state/journal.ts';
 import { replay } from '../state/journal-replay.ts';
 import type { LiveSlot } from '../state/slots.ts';
 import type { ApplyContext } from './context.ts';
+import { filesOf } from './files.ts';
 import { Refusal } from './refusal.ts';
 import { runTrial } from './trial.ts';
 import { markGood, record, slotsOf } from './versions.ts';
@@ -103,7 +105,8 @@ async function isFallbackBetter(
     for (const { unit, proved } of slots) {
       const rendition = ctx.store.blobs.fileOf(unit.config.digest);
       const prefer = proved === null ? [] : [proved];
-      const { probe } = await runTrial(ctx.trial, { unit, rendition, engine, prefer, signal });
+      const files = filesOf(ctx.store, fallback.source, unit);
+      const { probe } = await runTrial(ctx.trial, { unit, rendition, files, engine, prefer, signal });
       if (probe?.ok === false) return false;
     }
     return true;
@@ -129,11 +132,17 @@ export async function commit(ctx: ApplyContext, version: JournalVersion): Promis
 export async function collectGarbage({ store }: ApplyContext): Promise<void> {
   const { committed, candidates } = replay(store.journal.records);
   const kept = [...committed, ...candidates].flatMap(({ version }) => version.units);
-  const accepted = store.accepted.order?.manifest.units.map(({ config }) => config.digest) ?? [];
-  await store.blobs.keep(new Set([...kept.map(({ digest }) => digest), ...accepted]));
+  const accepted = (store.accepted.order?.manifest.units ?? []).flatMap(contentOf);
+  const files = await Promise.all(kept.map(async (unit) => await filesOfSlot(store, unit)));
+  await store.blobs.keep(new Set([...kept, ...accepted, ...files.flat()].map(({ digest }) => digest)));
   for (const name of await store.slots.units()) {
     const slots = new Set(kept.flatMap((unit) => (unit.name === name && unit.slot !== null ? [unit.slot] : [])));
     if (slots.size === 0) await store.slots.forget(name);
     else await store.slots.keep(name, slots);
   }
+}
+
+/** A slot that cannot be read cannot be started either, so that its files are of no use. */
+async function filesOfSlot({ slots }: ApplyContext['store'], { name, slot }: JournalUnit) {
+  return slot === null ? [] : ((await slots.read(name, slot))?.unit.files ?? []);
 }

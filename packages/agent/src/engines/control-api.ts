@@ -1,10 +1,16 @@
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { singBox } from '@sbox/engines/sing-box/run';
 
 export interface Control {
   /** `127.0.0.1:PORT` */
   readonly address: string;
   readonly secret: string;
+}
+
+/** A group of the engine: what it uses now, and what it could use. */
+export interface ControlGroup {
+  readonly now: string;
+  readonly all: readonly string[];
 }
 
 /** Who answers at a control address: the instance with this secret, some other one, or nobody. */
@@ -14,19 +20,36 @@ export interface ControlApi {
   ask(control: Control): Promise<ControlAnswer>;
   /** Points a selector at one of its members; false when the engine refuses. */
   select(control: Control, selector: string, member: string): Promise<boolean>;
+  /** The selectors there are, by tag. @throws what the connection says */
+  selectors(control: Control): Promise<ReadonlyMap<string, ControlGroup>>;
 }
+
+/** A few thousand nodes with their history take about a megabyte. */
+const maxAnswerBytes = 16 * 1024 * 1024;
 
 export function createControlApi(timeoutMs: number): ControlApi {
   return {
     async ask(control) {
-      const status = await call(control, { path: singBox.control.path, timeoutMs }).catch(() => undefined);
-      if (status === undefined) return 'nobody';
-      return status === 200 ? 'ours' : 'other';
+      const answer = await call(control, { path: singBox.control.path, timeoutMs }).catch(() => undefined);
+      if (answer === undefined) return 'nobody';
+      return answer.status === 200 ? 'ours' : 'other';
     },
     async select(control, selector, member) {
       const path = `/proxies/${encodeURIComponent(selector)}`;
       const body = JSON.stringify({ name: member });
-      return (await call(control, { path, method: 'PUT', body, timeoutMs }).catch(() => undefined)) === 204;
+      const answer = await call(control, { path, method: 'PUT', body, timeoutMs }).catch(() => undefined);
+      return answer?.status === 204;
+    },
+    async selectors(control) {
+      const { text } = await call(control, { path: '/proxies', timeoutMs, isRead: true });
+      const { proxies = {} } = JSON.parse(text) as {
+        proxies?: Record<string, Partial<ControlGroup> & { type?: string }>;
+      };
+      return new Map(
+        Object.entries(proxies).flatMap(([tag, { type, now, all = [] }]): [string, ControlGroup][] =>
+          type === 'Selector' && now !== undefined ? [[tag, { now, all }]] : [],
+        ),
+      );
     },
   };
 }
@@ -36,12 +59,17 @@ interface Call {
   readonly method?: string;
   readonly body?: string;
   readonly timeoutMs: number;
+  /** Otherwise the body of the answer is thrown away. */
+  readonly isRead?: boolean;
 }
 
-/** Status of the answer. A connection of its own each time: one kept alive would reach the old instance. */
-async function call({ address, secret }: Control, { path, method = 'GET', body, timeoutMs }: Call): Promise<number> {
+/** A connection of its own each time: one kept alive would reach the old instance. */
+async function call(
+  { address, secret }: Control,
+  { path, method = 'GET', body, timeoutMs, isRead = false }: Call,
+): Promise<{ status: number; text: string }> {
   const { hostname, port } = new URL(`http://${address}`);
-  return await new Promise((resolve, reject) => {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent = request({
       agent: false,
       host: hostname,
@@ -52,10 +80,22 @@ async function call({ address, secret }: Control, { path, method = 'GET', body, 
       signal: AbortSignal.timeout(timeoutMs),
     });
     sent.once('error', reject);
-    sent.once('response', (response) => {
-      response.once('error', reject).resume();
-      resolve(response.statusCode ?? 0);
-    });
+    sent.once('response', resolve);
     sent.end(body);
   });
+  const status = response.statusCode ?? 0;
+  if (isRead) return { status, text: await readLimited(response) };
+  response.on('error', () => {}).resume();
+  return { status, text: '' };
+}
+
+async function readLimited(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxAnswerBytes) throw new Error(`the control API answers more than ${maxAnswerBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

@@ -23,6 +23,8 @@ export interface OverlayReport {
   readonly removed: readonly string[];
   /** More nodes that a trial could try, picked evenly from all that there are; only in a trial. */
   readonly spare: readonly string[];
+  /** What each selector uses while nobody has chosen; only live, and not in slots of older agents. */
+  readonly defaults?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -60,6 +62,7 @@ export function makeOverlay(source: string, slot: Slot): { report: OverlayReport
       listens: listenPorts(config),
       removed,
       spare: spareOf(rendition, probe?.choices),
+      ...(slot.mode === 'live' ? { defaults: defaultsOf(config['outbounds']) } : {}),
     },
   };
 }
@@ -89,6 +92,21 @@ function spareOf(rendition: unknown, choices: Choices | undefined): string[] {
   const others = members.filter((member) => choices?.members.includes(member) === false);
   const stride = Math.max(1, Math.ceil(others.length / maxSpare));
   return others.filter((_, index) => index % stride === 0).slice(0, maxSpare);
+}
+
+/** More selectors than people choose in; the report stays small. */
+const maxSelectors = 200;
+
+function defaultsOf(outbounds: unknown): Record<string, string> {
+  const selectors = (Array.isArray(outbounds) ? (outbounds as Record<string, unknown>[]) : [])
+    .filter(({ type, tag }) => type === 'selector' && typeof tag === 'string')
+    .slice(0, maxSelectors);
+  return Object.fromEntries(
+    selectors.flatMap(({ tag, default: chosen, outbounds: members }): [string, string][] => {
+      const used: unknown = chosen || (Array.isArray(members) ? members[0] : undefined);
+      return typeof used === 'string' ? [[String(tag), used]] : [];
+    }),
+  );
 }
 
 const typeOf = (inbounds: unknown, tag: string): string | undefined => {

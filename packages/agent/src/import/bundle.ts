@@ -1,12 +1,12 @@
 import { digestOf, ProblemError, type Generation } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
-import { bundleSchema, type Bundle, type Manifest } from '@sbox/protocol';
+import { bundleSchema, contentOf, maxBundleBytes, type Bundle, type Manifest } from '@sbox/protocol';
 import * as z from 'zod/mini';
 import type { BlobSource } from '../order.ts';
 import { checkTrust, openManifest, type Trusted } from '../trust/trust-store.ts';
 import { readTar } from './tar.ts';
 
-export const bundleLimits = { maxBytes: 64 * 1024 * 1024, maxFileBytes: 16 * 1024 * 1024, maxFiles: 128 } as const;
+export const bundleLimits = { maxBytes: maxBundleBytes, maxFileBytes: 16 * 1024 * 1024, maxFiles: 1024 } as const;
 
 export interface OpenedBundle {
   readonly bundle: Bundle;
@@ -64,7 +64,7 @@ export function verifyBundle(
   const brought = checkTrust({ root_key: bundle.root_key, trust: bundle.trust, ca_pem: null }, pin);
   const newest = trusted && trusted.trust.version >= brought.trust.version ? trusted : brought;
   const manifest = openManifest(bundle.manifest, newest, { ...checks, serverId });
-  const missing = manifest.units.find(({ config }) => !blobs.has(config.digest));
+  const missing = manifest.units.find((unit) => contentOf(unit).some(({ digest }) => !blobs.has(digest)));
   if (missing) throw invalid(`the content of unit ${missing.name} is missing`);
   return { manifest, trusted: newest };
 }

@@ -4,6 +4,7 @@ import SqliteDatabase from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { initial } from './migrations/0001-initial.ts';
+import { pipelines } from './migrations/0002-pipelines.ts';
 import type { Tables } from './schema.ts';
 
 export interface OpenDatabase extends AsyncDisposable {
@@ -34,7 +35,7 @@ export async function openDatabase(file: string): Promise<OpenDatabase> {
 }
 
 async function migrate(db: Kysely<Tables>): Promise<void> {
-  const migrations = { '0001-initial': initial('blob') };
+  const migrations = { '0001-initial': initial('blob'), '0002-pipelines': pipelines('blob') };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => await Promise.resolve(migrations) } });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;

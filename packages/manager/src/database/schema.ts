@@ -68,6 +68,15 @@ export interface ConfigRow extends TenantRow {
   engine: string;
   settings: string;
   auto_deploy: number;
+  /** JSON of the operators. */
+  pipeline: string;
+  template_name: string;
+  /** JSON: `{version?, params}`. */
+  template: string;
+  /** JSON patch (RFC 6902) over the filled template. */
+  patch: string;
+  tests: string;
+  tests_block: number;
   revision: number;
   version: number | null;
   created_at: string;
@@ -100,6 +109,8 @@ export interface VersionRenditionRow extends TenantRow {
   outbounds: number;
   left_out: string;
   once: string;
+  /** JSON: `[{path, digest, size}]`. */
+  files: string;
 }
 
 export interface RenditionRow extends TenantRow {
@@ -107,6 +118,60 @@ export interface RenditionRow extends TenantRow {
   size: number;
   /** zstd of the exact text. */
   content: Uint8Array;
+}
+
+/** Content that versions refer to beside their renditions. */
+export interface BlobRow extends TenantRow {
+  digest: string;
+  size: number;
+  /** zstd of the exact bytes. */
+  content: Uint8Array;
+  /** Not removed before, used or not: a version that names it may be on its way. */
+  held_until: string;
+}
+
+/** What a version needs of the blobs; `url` is where a rule-set came from, empty for other files. */
+export interface VersionFileRow extends TenantRow {
+  config_id: string;
+  version: number;
+  digest: string;
+  url: string;
+}
+
+export interface RuleSetRow extends TenantRow {
+  url: string;
+  /** Of the last good content; null while none ever came. */
+  digest: string | null;
+  size: number | null;
+  format: string | null;
+  etag: string | null;
+  last_modified: string | null;
+  /** When the content came, and when the server last said that it is still that. */
+  fetched_at: string | null;
+  checked_at: string | null;
+  next_fetch_at: string | null;
+  /** Of the last fetch, when it failed. */
+  code: string | null;
+  detail: string | null;
+  created_at: string;
+}
+
+export interface TemplateRow extends TenantRow {
+  name: string;
+  version: number;
+  revision: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface TemplateVersionRow extends TenantRow {
+  name: string;
+  version: number;
+  digest: string;
+  template: string;
+  author: string;
+  message: string;
+  created_at: string;
 }
 
 export interface ServerRow extends TenantRow {
@@ -224,6 +289,11 @@ export interface Tables {
   config_versions: ConfigVersionRow;
   config_version_renditions: VersionRenditionRow;
   renditions: RenditionRow;
+  blobs: BlobRow;
+  rule_sets: RuleSetRow;
+  config_version_files: VersionFileRow;
+  templates: TemplateRow;
+  template_versions: TemplateVersionRow;
   servers: ServerRow;
   agent_keys: AgentKeyRow;
   join_tokens: JoinTokenRow;

@@ -11,6 +11,9 @@ import {
   createSubscriptionsRepository,
   type SubscriptionsRepository,
 } from '../features/subscriptions/subscriptions-repository.ts';
+import { createRuleSetsRepository, type RuleSetsRepository } from '../features/rule-sets/rule-sets-repository.ts';
+import { createTemplatesRepository, type TemplatesRepository } from '../features/templates/templates-repository.ts';
+import { createBlobsRepository, type BlobsRepository } from './blobs-repository.ts';
 import { createMetaRepository, type MetaRepository } from './meta-repository.ts';
 import type { Tables } from './schema.ts';
 
@@ -22,6 +25,9 @@ export interface Repositories {
   readonly servers: ServersRepository;
   readonly deployments: DeploymentsRepository;
   readonly events: EventsRepository;
+  readonly blobs: BlobsRepository;
+  readonly ruleSets: RuleSetsRepository;
+  readonly templates: TemplatesRepository;
 }
 
 export interface Store extends Repositories {
@@ -47,6 +53,9 @@ export function createStore({ db, clock, newId, published }: StoreDeps, tenant =
     configs: createConfigsRepository(connection, tenant),
     servers: createServersRepository(connection, tenant),
     deployments: createDeploymentsRepository(connection, tenant),
+    blobs: createBlobsRepository(connection, tenant),
+    ruleSets: createRuleSetsRepository(connection, tenant),
+    templates: createTemplatesRepository(connection, tenant),
     events: createEventsRepository(connection, tenant, { clock, newId, added }),
   });
   return {

@@ -18,7 +18,10 @@ export const discard = (body: Dispatcher.ResponseData['body']): void => {
   body.on('error', () => {}).destroy();
 };
 
-/** The answer as content. @throws ProblemError `fetch.status`, `fetch.too-large`, `fetch.failed` */
+/**
+ * The answer as content.
+ * @throws ProblemError `fetch.status`, `fetch.too-large`, `fetch.inflated-too-large`, `fetch.failed`
+ */
 export async function readContent(
   url: URL,
   answer: Dispatcher.ResponseData,
@@ -35,7 +38,9 @@ export async function readContent(
   }
   const body = await readLimited(answer.body, maxBytes, url);
   const bytes = await decodeBody(body, headers['content-encoding'] ?? '', maxBytes).catch((error: unknown) => {
-    throw (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge(url, maxBytes) : undecodable(url);
+    throw (error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE'
+      ? inflatedTooLarge(url, maxBytes)
+      : undecodable(url);
   });
   return { kind: 'content', status, bytes, headers, duration_ms: Math.round(clock.monotonic() - startedMs) };
 }
@@ -58,6 +63,11 @@ async function readLimited(body: AsyncIterable<Uint8Array>, maxBytes: number, ur
 
 const tooLarge = ({ hostname }: URL, maxBytes: number): ProblemError =>
   new ProblemError('fetch.too-large', `the answer of ${hostname} is longer than ${maxBytes} bytes`, {
+    details: { host: hostname, max_bytes: maxBytes },
+  });
+
+const inflatedTooLarge = ({ hostname }: URL, maxBytes: number): ProblemError =>
+  new ProblemError('fetch.inflated-too-large', `the answer of ${hostname} unpacks to more than ${maxBytes} bytes`, {
     details: { host: hostname, max_bytes: maxBytes },
   });
 

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
+import { ProblemError } from '@sbox/core';
 
 type Decode = (bytes: Uint8Array, maxOutputLength: number) => Promise<Uint8Array>;
 
@@ -45,4 +46,34 @@ export async function decodeBody(bytes: Uint8Array, contentEncoding: string, max
     if (body.length > 0) body = await decode(body, maxBytes);
   }
   return body;
+}
+
+/** How the two begin that a server may send without saying so, for files that lie compressed on its disk. */
+const unsaid: readonly (readonly [readonly number[], (bytes: Uint8Array, maxOutputLength: number) => Uint8Array])[] = [
+  [[0x1f, 0x8b, 0x08], (bytes, maxOutputLength) => zlib.gunzipSync(bytes, { maxOutputLength })],
+  [
+    [0x28, 0xb5, 0x2f, 0xfd],
+    (bytes, maxOutputLength) => zlib.zstdDecompressSync(bytes, { maxOutputLength, ...zstdOptions }),
+  ],
+];
+
+const unpackerOf = (bytes: Uint8Array) => unsaid.find(([magic]) => magic.every((byte, at) => bytes[at] === byte))?.[1];
+
+/** Whether `unpackUnsaid` has something to undo. */
+export const isPacked = (bytes: Uint8Array): boolean => unpackerOf(bytes) !== undefined;
+
+/**
+ * Undoes a compression that no header named; no subscription begins like that. What is torn stays as it came.
+ * @throws ProblemError `subscription.too-large` when it unpacks to more than `maxBytes`
+ */
+export function unpackUnsaid(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const unpack = unpackerOf(bytes);
+  try {
+    return unpack === undefined ? bytes : unpack(bytes, maxBytes);
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ERR_BUFFER_TOO_LARGE') return bytes;
+    throw new ProblemError('subscription.too-large', `it unpacks to more than ${maxBytes} bytes`, {
+      details: { max_bytes: maxBytes },
+    });
+  }
 }

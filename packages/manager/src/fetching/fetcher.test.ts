@@ -199,7 +199,7 @@ describe('sizes', () => {
     const result = await fetcher.fetch({ url: server.url });
     expect(result.kind === 'content' && text(result.bytes)).toBe('nodes');
     expect(await failure(fetcher.fetch({ url: `${server.url}/bomb` }))).toMatchObject({
-      code: 'fetch.too-large',
+      code: 'fetch.inflated-too-large',
       details: { host: '127.0.0.1', max_bytes: 100_000 },
     });
     expect(server.requests).toHaveLength(2);

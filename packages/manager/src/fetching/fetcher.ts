@@ -11,7 +11,7 @@ export type FetchResult = { readonly kind: 'not-modified'; readonly status: 304 
 
 export interface Fetcher extends AsyncDisposable {
   /**
-   * @throws ProblemError `fetch.blocked`, `fetch.failed`, `fetch.status`, `fetch.timeout`, `fetch.too-large`,
+   * @throws ProblemError `fetch.blocked`, `fetch.failed`, `fetch.status`, `fetch.timeout`, `fetch.too-large`, `fetch.inflated-too-large`,
    * `fetch.redirects`, naming the host and never the path, which may hold a token; or the reason of the signal
    */
   fetch(source: FetchSource, cached?: Validators, signal?: AbortSignal): Promise<FetchResult>;

@@ -1,25 +1,7 @@
-import type { CreateTableBuilder, Kysely } from 'kysely';
-import type { Tables } from '../schema.ts';
+import type { Kysely } from 'kysely';
+import { createTables, type BytesType, type TableShape } from './create-tables.ts';
 
-type Columns = Readonly<Record<string, 'text' | 'integer' | 'real' | 'bytes'>>;
-
-interface TableShape {
-  /** `?` at the end of a name: may be null. */
-  readonly columns: Columns;
-  /** Beside `tenant_id`. */
-  readonly key: readonly string[];
-  readonly unique?: readonly string[];
-  readonly indexes?: readonly (readonly string[])[];
-  /** Columns, table they point to, its columns, and what happens when the row there is deleted. */
-  readonly foreign?: readonly (readonly [
-    columns: readonly string[],
-    table: string,
-    targets: readonly string[],
-    onDelete: 'cascade' | 'restrict',
-  ])[];
-}
-
-const tables: Readonly<Record<keyof Tables, TableShape>> = {
+const tables: Readonly<Record<string, TableShape>> = {
   meta: { columns: { key: 'text', value: 'text' }, key: ['key'] },
   subscriptions: {
     columns: {
@@ -258,46 +240,7 @@ const tables: Readonly<Record<keyof Tables, TableShape>> = {
   },
 };
 
-/** The whole schema as it began. `bytes` is the column type for bytes: `blob` in SQLite, `bytea` in PostgreSQL. */
-export const initial = (bytes: 'blob' | 'bytea') => ({
-  async up(db: Kysely<unknown>): Promise<void> {
-    for (const [name, shape] of Object.entries(tables)) {
-      await createTable(db, name, shape, bytes);
-      for (const columns of shape.indexes ?? []) {
-        await db.schema
-          .createIndex(`${name}_by_${columns.join('_')}`)
-          .on(name)
-          .columns(['tenant_id', ...columns])
-          .execute();
-      }
-    }
-  },
+/** The whole schema as it began. */
+export const initial = (bytes: BytesType) => ({
+  up: async (db: Kysely<unknown>): Promise<void> => await createTables(db, tables, bytes),
 });
-
-async function createTable(
-  db: Kysely<unknown>,
-  name: string,
-  shape: TableShape,
-  bytes: 'blob' | 'bytea',
-): Promise<void> {
-  let table: CreateTableBuilder<string, string> = db.schema
-    .createTable(name)
-    .addColumn('tenant_id', 'text', (column) => column.notNull());
-  for (const [column, type] of Object.entries(shape.columns)) {
-    table = table.addColumn(column.replace('?', ''), type === 'bytes' ? (bytes as 'blob') : type, (built) =>
-      column.endsWith('?') ? built : built.notNull(),
-    );
-  }
-  table = table.addPrimaryKeyConstraint(`${name}_key`, ['tenant_id', ...shape.key]);
-  if (shape.unique) table = table.addUniqueConstraint(`${name}_unique`, ['tenant_id', ...shape.unique]);
-  for (const [columns, target, targets, onDelete] of shape.foreign ?? []) {
-    table = table.addForeignKeyConstraint(
-      `${name}_${columns.join('_')}`,
-      ['tenant_id', ...columns],
-      target,
-      ['tenant_id', ...targets],
-      (constraint) => constraint.onDelete(onDelete),
-    );
-  }
-  await table.execute();
-}

@@ -39,7 +39,9 @@ export function createAgentsRoutes(deps: AgentsDeps): Handlers<typeof agentRoute
     async blob({ params: { digest }, headers }, { caller }) {
       const manifests = await store.servers.recentManifests(caller.id, recentGenerations);
       const isNamed = manifests.some(({ units }) => digestsIn(units).includes(digest));
-      const content = isNamed ? await store.configs.compressedContent(digest) : undefined;
+      const content = isNamed
+        ? ((await store.configs.compressedContent(digest)) ?? (await store.blobs.compressed(digest)))
+        : undefined;
       if (!content) throw new ProblemError('blob.not-found', `no manifest of this server names ${digest}`);
       const etag = `"${digest}"`;
       const takesZstd = /(?:^|[,\s])zstd(?:[,;\s]|$)/.test(headers['accept-encoding'] ?? '');

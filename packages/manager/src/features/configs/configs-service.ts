@@ -1,25 +1,27 @@
-import { isoTime, ProblemError, redact, type Clock, type NewId } from '@sbox/core';
-import { diffOutbounds } from '@sbox/engines/sing-box/render';
-import { configSettingsSchema, type configWriteSchema } from '@sbox/protocol';
+import { isoTime, ProblemError, redact, redactedMark, type Clock, type NewId } from '@sbox/core';
+import { diffConfigs } from '@sbox/engines/sing-box/render';
+import { findCountry, hideSecrets } from '@sbox/pipeline';
+import { configSettingsSchema, nodesFileName, type configWriteSchema, type NamedNode } from '@sbox/protocol';
 import { createTwoFilesPatch } from 'diff';
 import * as z from 'zod/mini';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
 import { omit } from '../../omit.ts';
+import { hidePatch, readHidden } from '../hidden.ts';
 import { checkRevision } from '../if-match.ts';
+import { showUrl } from '../rule-sets/rule-sets-service.ts';
+import { findTemplate } from '../templates/templates-service.ts';
 import type { Config, ConfigVersion } from './configs-repository.ts';
+import { checkRecipe } from './inputs.ts';
 import type { ConfigSettings } from './rendering.ts';
 import type { StoredVersion, VersionOrigin, Versions } from './versions.ts';
 
 export type ConfigWrite = z.output<typeof configWriteSchema>;
-export interface ConfigChange {
-  readonly name?: string | undefined;
-  readonly subscriptions?: readonly string[] | undefined;
-  /** Merged one level deep. */
-  readonly settings?: Readonly<Record<string, unknown>> | undefined;
-  readonly auto_deploy?: boolean | undefined;
-}
+/** What is to change; `settings` are merged one level deep, the rest is replaced. */
+export type ConfigChange = {
+  readonly [Part in Exclude<keyof ConfigWrite, 'settings' | 'engine'>]?: ConfigWrite[Part] | undefined;
+} & { readonly settings?: Readonly<Record<string, unknown>> | undefined };
 
 export interface ConfigsDeps {
   readonly store: Store;
@@ -40,26 +42,8 @@ export const createConfigsService = (deps: ConfigsDeps) => ({
 
 /** What people write down. */
 function recipesOf({ store, versions, clock, newId }: ConfigsDeps) {
-  const write = async (
-    id: string,
-    ifMatch: string,
-    { name, subscriptions, auto_deploy }: Omit<ConfigChange, 'settings'>,
-    settingsFrom: (stored: ConfigSettings) => ConfigSettings,
-  ) => {
-    const configId = await store.transaction(async (tx) => {
-      const config = await find(tx, id);
-      checkRevision(ifMatch, config.revision);
-      if (name !== undefined) await refuseDouble(tx, name, config.id);
-      await tx.configs.update(config.id, {
-        name: name ?? config.name,
-        auto_deploy: auto_deploy ?? config.auto_deploy,
-        settings: settingsFrom(config.settings),
-        ...(subscriptions ? { subscriptions: await resolveSubscriptions(tx, subscriptions) } : {}),
-        revision: config.revision + 1,
-        updated_at: isoTime(clock.now()),
-      });
-      return config.id;
-    });
+  const write = async (id: string, ifMatch: string, change: RecipeChange) => {
+    const configId = await store.transaction(async (tx) => await writeRecipe(tx, clock, { id, ifMatch, change }));
     return await view(store, await find(store, configId));
   };
 
@@ -69,16 +53,22 @@ function recipesOf({ store, versions, clock, newId }: ConfigsDeps) {
       const { items, next_cursor } = toPage(await store.configs.list(page), page.limit, ({ name }) => [name]);
       return { items: await Promise.all(items.map(async (config) => await view(store, config))), next_cursor };
     },
-    get: async (id: string) => await view(store, await find(store, id)),
+    get: async (id: string, reveal: boolean) => await view(store, await find(store, id), reveal),
     async create({ subscriptions: names, ...recipe }: ConfigWrite, author: string) {
       const now = isoTime(clock.now());
       const subscriptions = await resolveSubscriptions(store, names);
       const blank = { revision: 1, version: null, created_at: now, updated_at: now };
-      const config: Config = { ...recipe, ...blank, id: newId('cfg'), subscriptions };
+      const written: Config = { ...recipe, ...blank, id: newId('cfg'), subscriptions };
+      const config = await withSecrets(store, written, undefined);
+      await checkRecipe(store, config);
       // Made before anything is written: a recipe that cannot be rendered leaves nothing behind.
-      const made = await unlessEmpty(async () => await versions.make(await versions.inputsNow(config), []));
+      const made = await unlessEmpty(
+        async () => await versions.make(await versions.inputsNow(config), [], { testsBlock: config.tests_block }),
+      );
       await store.transaction(async (tx) => {
         await refuseDouble(tx, config.name);
+        // Making the version took a while, and a template that nobody uses may be deleted.
+        await findTemplate(tx, config.template.name, config.template.version);
         await tx.configs.insert(config);
         await tx.events.add('config.created', { config_id: config.id, name: config.name });
         if (made) await versions.store(tx, config, made, { author, message: '' });
@@ -86,9 +76,12 @@ function recipesOf({ store, versions, clock, newId }: ConfigsDeps) {
       return await view(store, await find(store, config.id));
     },
     replace: async (id: string, ifMatch: string, recipe: ConfigWrite) =>
-      await write(id, ifMatch, recipe, () => recipe.settings),
+      await write(id, ifMatch, () => omit(recipe, 'engine')),
     update: async (id: string, ifMatch: string, { settings, ...change }: ConfigChange) =>
-      await write(id, ifMatch, change, (stored) => (settings ? mergeSettings(stored, settings) : stored)),
+      await write(id, ifMatch, (stored) => ({
+        ...given(change),
+        ...(settings ? { settings: mergeSettings(stored.settings, settings) } : {}),
+      })),
     async remove(id: string, ifMatch: string): Promise<void> {
       await store.transaction(async (tx) => {
         const config = await find(tx, id);
@@ -100,10 +93,30 @@ function recipesOf({ store, versions, clock, newId }: ConfigsDeps) {
           });
         }
         await tx.configs.remove(config.id);
+        await tx.blobs.removeUnused(isoTime(clock.now()));
         await tx.events.add('config.deleted', { config_id: config.id, name: config.name });
       });
     },
   };
+}
+
+type RecipeChange = (stored: Config) => Partial<Omit<ConfigWrite, 'engine'>>;
+
+async function writeRecipe(
+  tx: Repositories,
+  clock: Clock,
+  { id, ifMatch, change }: { readonly id: string; readonly ifMatch: string; readonly change: RecipeChange },
+): Promise<string> {
+  const config = await find(tx, id);
+  checkRevision(ifMatch, config.revision);
+  const { subscriptions: names, ...parts } = change(config);
+  if (parts.name !== undefined) await refuseDouble(tx, parts.name, config.id);
+  const subscriptions = names ? await resolveSubscriptions(tx, names) : config.subscriptions;
+  const next = await withSecrets(tx, { ...config, ...parts, subscriptions }, config);
+  await checkRecipe(tx, next);
+  const written = { revision: config.revision + 1, updated_at: isoTime(clock.now()) };
+  await tx.configs.update(config.id, { ...omit(next, 'id'), ...written });
+  return config.id;
 }
 
 /** What is made of it. One version of a config at a time, so that each has a number of its own. */
@@ -112,7 +125,9 @@ function madeOf({ store, versions, queue }: ConfigsDeps) {
     const { id: configId } = await find(store, id);
     return await queue.run(`config ${configId}`, async () => {
       const config = await find(store, configId);
-      const made = await versions.make(await versions.inputsNow(config), await serversOf(store, configId));
+      const inputs = await versions.inputsNow(config);
+      const how = { testsBlock: config.tests_block };
+      const made = await versions.make(inputs, await serversOf(store, configId), how);
       return await store.transaction(async (tx) => await versions.store(tx, await find(tx, configId), made, origin));
     });
   };
@@ -121,15 +136,17 @@ function madeOf({ store, versions, queue }: ConfigsDeps) {
     generate,
     async validate(id: string) {
       const config = await find(store, id);
-      const empty = { valid: false, nodes: 0, left_out: [], engine_check: null };
+      const empty = { valid: false, nodes: 0, left_out: [], warnings: [], engine_check: null };
       try {
-        const { made, nodes, check } = await versions.inspect(await versions.inputsNow(config));
+        const { made, nodes } = await versions.renderFor(await versions.inputsNow(config));
+        const check = await versions.check(made);
         const isValid = made.findings.length === 0 && check?.ok !== false;
         return {
           valid: isValid,
           nodes,
           left_out: made.rendition.left_out,
           findings: made.findings,
+          warnings: made.warnings,
           engine_check: check,
         };
       } catch (error) {
@@ -140,8 +157,10 @@ function madeOf({ store, versions, queue }: ConfigsDeps) {
     async rollback(id: string, number: number, origin: VersionOrigin) {
       const { id: configId } = await find(store, id);
       return await queue.run(`config ${configId}`, async () => {
-        const old = await findVersion(store, await find(store, configId), number);
-        const made = await versions.make(old.inputs, await serversOf(store, configId));
+        const config = await find(store, configId);
+        const old = await findVersion(store, config, number);
+        // What served once may come back, whatever its tests say.
+        const made = await versions.make(old.inputs, await serversOf(store, configId), { testsBlock: false });
         const { version } = await store.transaction(
           async (tx) => await versions.store(tx, await find(tx, configId), made, { ...origin, rollback_of: number }),
         );
@@ -168,11 +187,14 @@ function shownOf({ store }: ConfigsDeps) {
     async diff(id: string, to: number, against: number | undefined) {
       const config = await find(store, id);
       const from = against ?? to - 1;
-      const now = await shownDocument(store, await findVersion(store, config, to));
-      const old = from === 0 ? {} : await shownDocument(store, await findVersion(store, config, from));
-      const [before, after] = [from === 0 ? {} : old.document, now.document];
-      const text = createTwoFilesPatch(`version ${from}`, `version ${to}`, old.text ?? '', now.text ?? '');
-      return { from, to, outbounds: diffOutbounds(before ?? {}, after ?? {}), text };
+      const newer = await findVersion(store, config, to);
+      const older = from === 0 ? undefined : await findVersion(store, config, from);
+      const now = await shownDocument(store, newer);
+      // Engines write things in different ways, which is no difference between the versions.
+      const old = older ? await shownDocument(store, older, newer.renditions[0]?.profile) : empty;
+      const text = createTwoFilesPatch(`version ${from}`, `version ${to}`, old.text, now.text);
+      const ids = { before: old.ids, after: now.ids };
+      return { from, to, ...diffConfigs(old.document, now.document, { ids, describeNode: findCountry }), text };
     },
     async export(id: string, number: number | undefined) {
       const config = await find(store, id);
@@ -251,27 +273,82 @@ function mergeSettings(stored: ConfigSettings, patch: Readonly<Record<string, un
   });
 }
 
-async function view(store: Store, { subscriptions: ids, ...config }: Config) {
+/** What is there of a change; a field that is there and undefined is none. */
+const given = <T extends object>(change: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as never;
+
+type Found = Pick<Repositories, 'templates'>;
+
+/** Parameters of the type `secret` are never shown; of a template that is gone none are. */
+async function hideParams(
+  store: Found,
+  { name, version, params }: Config['template'],
+): Promise<Config['template']['params']> {
+  if (Object.keys(params).length === 0) return params;
+  const found = await findTemplate(store, name, version).catch(() => undefined);
+  if (found) return hideSecrets(found.template, params);
+  return Object.fromEntries(Object.keys(params).map((key) => [key, redactedMark]));
+}
+
+/** A recipe as it was written, with the stored secrets where its writer sent back what was shown. */
+async function withSecrets(store: Found, recipe: Config, stored: Config | undefined): Promise<Config> {
+  const hidden = stored ? await hideParams(store, stored.template) : {};
+  const isSame = stored?.template.name === recipe.template.name;
+  const params = Object.entries(recipe.template.params).map(([key, value]) => [
+    key,
+    readHidden(value, isSame ? stored.template.params[key] : undefined, () => hidden[key], `template.params.${key}`),
+  ]);
+  return {
+    ...recipe,
+    template: { ...recipe.template, params: Object.fromEntries(params) as Config['template']['params'] },
+    patch: readHidden(recipe.patch, stored?.patch, hidePatch, 'patch'),
+  };
+}
+
+async function view(store: Store, { subscriptions: ids, ...config }: Config, reveal = false) {
   const names = new Map((await store.subscriptions.findMany(ids)).map(({ id, name }) => [id, name]));
   const subscriptions = ids.map((id) => ({ id, name: names.get(id) ?? id }));
-  return { ...config, subscriptions, servers: (await serversOf(store, config.id)).length };
+  const shown = { ...config, subscriptions, servers: (await serversOf(store, config.id)).length };
+  if (reveal) return shown;
+  const template = { ...config.template, params: await hideParams(store, config.template) };
+  return { ...shown, template, patch: hidePatch(config.patch) };
 }
 
 export function showVersion({ inputs, renditions, ...row }: ConfigVersion) {
   return {
     ...row,
     snapshots: inputs.snapshots,
+    template: inputs.template ?? null,
+    rule_sets: (inputs.rule_sets ?? []).map(({ url, digest, size }) => ({ url: showUrl(url), digest, size })),
     renditions: renditions.map((rendition) => omit(rendition, 'once')),
   };
 }
 
-/** The first rendition of a version; its text is printed anew so that secrets are hidden and lines compare. */
+interface Shown {
+  readonly document: unknown;
+  readonly text: string;
+  /** Node by tag; empty for versions of before this was kept. */
+  readonly ids: ReadonlyMap<string, string>;
+}
+
+const empty: Shown = { document: {}, text: '', ids: new Map() };
+
+/** A rendition of a version; its text is printed anew so that secrets are hidden and lines compare. */
 async function shownDocument(
-  { configs }: Pick<Repositories, 'configs'>,
+  { configs, blobs }: Pick<Repositories, 'configs' | 'blobs'>,
   { renditions }: ConfigVersion,
-): Promise<{ document?: unknown; text?: string }> {
-  const bytes = await configs.content(renditions[0]?.digest ?? '');
-  if (!bytes) return {};
+  wanted?: string,
+): Promise<Shown> {
+  const rendition = renditions.find(({ profile }) => profile === wanted) ?? renditions[0];
+  const bytes = await configs.content(rendition?.digest ?? '');
+  if (!bytes) return empty;
   const document = JSON.parse(bytes.toString('utf8')) as unknown;
-  return { document, text: `${JSON.stringify(redact(document), null, 2)}\n` };
+  const list = rendition?.files.find(({ path }) => path === nodesFileName);
+  const nodes = list && (await blobs.content(list.digest));
+  const named = nodes ? (JSON.parse(nodes.toString('utf8')) as NamedNode[]) : [];
+  return {
+    document,
+    text: `${JSON.stringify(redact(document), null, 2)}\n`,
+    ids: new Map(named.map(({ tag, node_id }) => [tag, node_id])),
+  };
 }

@@ -15,6 +15,8 @@ export interface FollowDeps {
 }
 
 const author = 'manager';
+/** Configs whose new version is being made and deployed: a manager that died meanwhile finds them here. */
+const unfinished = 'unfinished config ';
 
 /** What follows from a change by itself: new versions of the configs that use it, and their deployment where wanted. */
 export function createFollow({ store, configs, deployments, log }: FollowDeps) {
@@ -32,25 +34,37 @@ export function createFollow({ store, configs, deployments, log }: FollowDeps) {
     }
   };
 
+  const generateAnew = async (config: Config, message: string): Promise<void> => {
+    try {
+      await configs.generate(config.id, { author, message });
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      const { code, message: detail } = error;
+      await store.transaction(
+        async (tx) => void (await tx.events.add('config.generate-failed', { config_id: config.id, code, detail })),
+      );
+      return;
+    }
+    await deployNewest(config, message);
+  };
+
   return {
     async subscriptionChanged(subscriptionId: string): Promise<void> {
       const mark = await unfollowed.mark(store.meta, subscriptionId);
       const subscription = await store.subscriptions.find(subscriptionId);
       const message = `subscription ${subscription?.name ?? subscriptionId} changed`;
-      for (const config of await store.configs.using(subscriptionId)) {
-        try {
-          await configs.generate(config.id, { author, message });
-        } catch (error) {
-          if (!(error instanceof ProblemError)) throw error;
-          const { code, message: detail } = error;
-          await store.transaction(
-            async (tx) => void (await tx.events.add('config.generate-failed', { config_id: config.id, code, detail })),
-          );
-          continue;
-        }
-        await deployNewest(config, message);
-      }
+      for (const config of await store.configs.using(subscriptionId)) await generateAnew(config, message);
       if (mark !== undefined) await unfollowed.done(store.meta, subscriptionId, mark);
+    },
+    /** The database knows which configs are behind, and which were being brought up to date when the manager died. */
+    async ruleSetsChanged(): Promise<void> {
+      const begun = [...(await store.meta.list(unfinished)).keys()].map((key) => key.slice(unfinished.length));
+      for (const id of new Set([...begun, ...(await store.ruleSets.outdatedConfigs())])) {
+        await store.meta.set(`${unfinished}${id}`, author);
+        const config = await store.configs.find(id);
+        if (config) await generateAnew(config, 'rule-sets changed');
+        await store.meta.remove(`${unfinished}${id}`, author);
+      }
     },
     /** Changes that nobody followed because the manager stopped. */
     left: async (): Promise<string[]> => await unfollowed.ids(store.meta),

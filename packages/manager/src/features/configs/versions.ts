@@ -1,16 +1,21 @@
-import { isoTime, ProblemError, type Clock } from '@sbox/core';
-import { profileKey, type EngineTarget } from '@sbox/engines/sing-box/render';
-import type { Node } from '@sbox/formats';
+import { isoTime, ProblemError } from '@sbox/core';
+import { profileKey, type EngineTarget, type Rendered, type RuleSetContents } from '@sbox/engines/sing-box/render';
+import type { PipelineResult } from '@sbox/pipeline';
 import type { Repositories, Store } from '../../database/store.ts';
+import { refuseFailed, runTests } from './config-tests.ts';
+import { loadRuleSets } from './rule-set-contents.ts';
 import type { Config, ConfigVersion } from './configs-repository.ts';
-import type { LocalEngine } from './engine-check.ts';
+import type { CheckFile, LocalEngine } from './engine-check.ts';
+import { freezeInputs, loadSources, type InputsDeps, type Recipe } from './inputs.ts';
 import {
+  compose,
   inputsDigest,
   makeRendition,
-  pipeline,
   refuseFindings,
+  runInputs,
   type MadeRendition,
   type VersionInputs,
+  type VersionRendition,
 } from './rendering.ts';
 
 /** Used where neither a server nor the manager has an engine: what the packages of sing-box 1.12 are built with. */
@@ -27,23 +32,30 @@ export interface MadeVersion {
   readonly made: readonly MadeRendition[];
 }
 
-export interface VersionsDeps {
-  readonly store: Store;
-  readonly clock: Clock;
+export interface VersionsDeps extends InputsDeps {
   readonly engine: LocalEngine | undefined;
 }
 
 type Engines = readonly { readonly kind: string; readonly version: string; readonly tags: readonly string[] }[];
 
 export interface Versions {
-  /** What a recipe uses now. @throws ProblemError `config.no-nodes` when no subscription has a version */
-  inputsNow(recipe: Pick<Config, 'engine' | 'settings' | 'subscriptions'>): Promise<VersionInputs>;
-  /** Renders for every target that servers of the config have. @throws ProblemError of rendering and checking, or when a snapshot is gone */
-  make(inputs: VersionInputs, serverIds: readonly string[]): Promise<MadeVersion>;
-  /** Looks at the inputs without judging them. */
-  inspect(
+  /** What a recipe uses now. @throws ProblemError of `freezeInputs` */
+  inputsNow(recipe: Recipe): Promise<VersionInputs>;
+  /**
+   * Renders for every target that servers of the config have.
+   * @throws ProblemError of rendering and checking, `config.test-failed`, or when a snapshot is gone
+   */
+  make(
     inputs: VersionInputs,
-  ): Promise<{ made: MadeRendition; nodes: number; check: { ok: boolean; message: string } | null }>;
+    serverIds: readonly string[],
+    how: { readonly testsBlock: boolean },
+  ): Promise<MadeVersion>;
+  /** For one target, by default the manager's own; nothing is judged and nothing stored. */
+  renderFor(inputs: VersionInputs, target?: EngineTarget): Promise<{ made: MadeRendition; nodes: number }>;
+  /** What the manager's own engine says; null when it has none of that version. */
+  check(made: MadeRendition): Promise<{ ok: boolean; message: string } | null>;
+  /** What renders these inputs for any target, as often as is wanted. */
+  rendererOf(inputs: VersionInputs): Promise<(target: EngineTarget) => Rendered>;
   /** Stores the version under the next number, or gives the newest one when it is the same. */
   store(tx: Repositories, config: Config, made: MadeVersion, of: VersionOrigin): Promise<StoredVersion>;
   /** Renders a version for all of these servers. @throws ProblemError of rendering */
@@ -66,41 +78,41 @@ export interface StoredVersion {
   readonly version: ConfigVersion;
 }
 
-export function createVersions({ store, clock, engine }: VersionsDeps): Versions {
+export function createVersions(deps: VersionsDeps): Versions {
+  const { store, clock, engine } = deps;
   const ownTarget = engine?.target ?? fallbackTarget;
 
-  const ask = async ({ rendition, text }: MadeRendition): Promise<{ ok: boolean; message: string } | null> =>
-    engine && profileKey(engine.target) === rendition.profile ? await engine.check(text) : null;
+  const check: Versions['check'] = async ({ rendition, text, contents }) => {
+    if (!engine || profileKey(engine.target) !== rendition.profile) return null;
+    return await engine.check(text, await filesFor(store, rendition, contents));
+  };
+  const piped = async (tx: Pick<Repositories, 'subscriptions'>, inputs: VersionInputs): Promise<PipelineResult> =>
+    runInputs(await loadSources(tx, inputs), inputs);
 
   return {
-    async inputsNow({ engine: kind, settings, subscriptions }) {
-      const rows = new Map((await store.subscriptions.findMany(subscriptions)).map((row) => [row.id, row]));
-      const snapshots = [];
-      for (const id of subscriptions) {
-        const row = rows.get(id);
-        const version = row?.pinned_version ?? row?.version;
-        const snapshot = version ? await store.subscriptions.findVersion(id, version) : undefined;
-        if (snapshot) snapshots.push({ subscription_id: id, version: snapshot.version, digest: snapshot.digest });
-      }
-      if (snapshots.length === 0)
-        throw new ProblemError('config.no-nodes', 'no subscription of this config has nodes yet');
-      return { engine: kind as 'sing-box', snapshots, settings };
-    },
-    async make(inputs, serverIds) {
-      const nodes = await loadNodes(store, inputs);
+    inputsNow: async (recipe) => await freezeInputs(deps, recipe),
+    async make(inputs, serverIds, { testsBlock }) {
+      const result = await piped(store, inputs);
       const targets = await targetsOf(store, serverIds, ownTarget);
-      const made = targets.map((target) => makeRendition(nodes, inputs, target));
+      const made = targets.map((target) => makeRendition(result, inputs, target));
+      const ruleSets: RuleSetContents = testsBlock && inputs.tests ? await loadRuleSets(store, inputs) : new Map();
       for (const rendition of made) {
         refuseFindings(rendition.findings);
-        const check = await ask(rendition);
-        if (check && !check.ok) throw new ProblemError('engine.check-failed', check.message);
+        if (testsBlock) refuseFailed(runTests(inputs, rendition, ruleSets));
+        const checked = await check(rendition);
+        if (checked && !checked.ok) throw new ProblemError('engine.check-failed', checked.message);
       }
-      return { inputs, nodes: nodes.length, made };
+      return { inputs, nodes: result.nodes.length, made };
     },
-    async inspect(inputs) {
-      const nodes = await loadNodes(store, inputs);
-      const made = makeRendition(nodes, inputs, ownTarget);
-      return { made, nodes: nodes.length, check: await ask(made) };
+    async renderFor(inputs, target = ownTarget) {
+      const result = await piped(store, inputs);
+      const made = makeRendition(result, inputs, target);
+      return { made, nodes: result.nodes.length };
+    },
+    check,
+    async rendererOf(inputs) {
+      const result = await piped(store, inputs);
+      return (target) => compose(result, inputs, target);
     },
     store: async (tx, config, made, origin) =>
       await storeVersion(tx, config, made, { ...origin, created_at: isoTime(clock.now()) }),
@@ -114,12 +126,34 @@ export function createVersions({ store, clock, engine }: VersionsDeps): Versions
       const profile = profileKey(target);
       const known = version.renditions.find((rendition) => rendition.profile === profile);
       if (known) return known;
-      const made = makeRendition(await loadNodes(tx, version.inputs), version.inputs, target);
+      const made = makeRendition(await piped(tx, version.inputs), version.inputs, target);
       refuseFindings(made.findings);
-      await tx.configs.insertRendition(version, made.rendition, made.text);
+      await insertRendition(tx, version, made);
       return made.rendition;
     },
   };
+}
+
+async function insertRendition(
+  tx: Pick<Repositories, 'blobs' | 'configs'>,
+  version: Pick<ConfigVersion, 'config_id' | 'version'>,
+  { rendition, text, contents }: MadeRendition,
+): Promise<void> {
+  for (const [digest, content] of contents) await tx.blobs.add(digest, content);
+  await tx.configs.insertRendition(version, rendition, text);
+}
+
+/** What the text names by path; the engine's check opens it. */
+async function filesFor(
+  { blobs }: Pick<Repositories, 'blobs'>,
+  { files }: VersionRendition,
+  contents: MadeRendition['contents'],
+): Promise<CheckFile[]> {
+  const named = files.filter(({ digest }) => !contents.has(digest));
+  const found = await Promise.all(
+    named.map(async ({ path, digest }) => ({ path, content: await blobs.content(digest) })),
+  );
+  return found.flatMap(({ path, content }) => (content ? [{ path, content }] : []));
 }
 
 async function storeVersion(
@@ -144,7 +178,7 @@ async function storeVersion(
     created_at,
   };
   await tx.configs.insertVersion(row);
-  for (const { rendition, text } of made) await tx.configs.insertRendition(row, rendition, text);
+  for (const rendition of made) await insertRendition(tx, row, rendition);
   await tx.configs.update(config.id, { version: row.version });
   await tx.events.add('config.version-created', { config_id: config.id, version: row.version, digest });
   return { created: true, version: { ...row, renditions: made.map(({ rendition }) => rendition) } };
@@ -156,25 +190,6 @@ const hasAll = ({ renditions }: ConfigVersion, made: readonly MadeRendition[]): 
     const known = renditions.find(({ profile }) => profile === rendition.profile);
     return known === undefined || known.digest === rendition.digest;
   });
-
-async function loadNodes(
-  { subscriptions }: Pick<Repositories, 'subscriptions'>,
-  { snapshots }: VersionInputs,
-): Promise<Node[]> {
-  const lists = [];
-  for (const { subscription_id, version } of snapshots) {
-    const parsed = await subscriptions.parsed(subscription_id, version);
-    // Without it other bytes would go by the name of this version.
-    if (!parsed)
-      throw new ProblemError(
-        'subscription.version-not-found',
-        `snapshot ${version} of ${subscription_id}, which this version was made from, was deleted with its subscription`,
-        { fix: 'Generate a new version of the config.' },
-      );
-    lists.push(parsed.nodes);
-  }
-  return pipeline(lists);
-}
 
 /**
  * The manager's own target and those of the servers, each once. An engine that nothing can be rendered for holds up only

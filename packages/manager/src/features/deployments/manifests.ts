@@ -9,7 +9,7 @@ import {
   type Generation,
 } from '@sbox/core';
 import { sha256, type KeyPair } from '@sbox/daemon/keys';
-import type { Manifest, Unit } from '@sbox/protocol';
+import { contentOf, type Manifest, type Unit } from '@sbox/protocol';
 import type { Repositories } from '../../database/store.ts';
 import { fallbackTarget, targetOf, type Versions } from '../configs/versions.ts';
 import type { Assignment, Server } from '../servers/servers-repository.ts';
@@ -44,7 +44,7 @@ export function createManifests({ onlineKey, clock, versions, pace, epoch }: Man
     const version = await tx.configs.findVersion(config_id, number);
     if (!version) throw new ProblemError('config.version-not-found', `config ${config_id} has no version ${number}`);
     const target = targetOf(server.engines) ?? fallbackTarget;
-    const { digest, size, once, profile } = await versions.ensureRendition(tx, version, target);
+    const { digest, size, once, profile, files } = await versions.ensureRendition(tx, version, target);
     const { probe, watch, on_return } = version.inputs.settings;
     const { timeout, ...targets } = probe;
     const made: Unit = {
@@ -53,6 +53,7 @@ export function createManifests({ onlineKey, clock, versions, pace, epoch }: Man
       // What the profile was rendered for and newer: what newer ones no longer take, their own check tells.
       engine: `>=${profile.split(' ')[1] ?? '1.12'} <2.0`,
       config: { digest, size, config_id, version: number },
+      ...(files.length === 0 ? {} : { files: [...files] }),
       once: [...once],
       reload: 'auto',
       trial: true,
@@ -106,9 +107,12 @@ export function createManifests({ onlineKey, clock, versions, pace, epoch }: Man
   };
 }
 
-/** The same bytes to run, whatever version they are called. */
-const sameContent = (a: string, b: string): boolean => digestsIn(a).join() === digestsIn(b).join();
+/** The same bytes to run, whatever version they are called; files are named by digest in them. */
+const sameContent = (a: string, b: string): boolean => configsIn(a).join() === configsIn(b).join();
 
-/** The digests that a stored manifest names. */
-export const digestsIn = (units: string): string[] =>
-  (JSON.parse(units) as { units: readonly Unit[] }).units.map(({ config }) => config.digest);
+const unitsIn = (stored: string): readonly Unit[] => (JSON.parse(stored) as { units: readonly Unit[] }).units;
+const configsIn = (stored: string): string[] => unitsIn(stored).map(({ config }) => config.digest);
+
+/** The digests of all content that a stored manifest names. */
+export const digestsIn = (stored: string): string[] =>
+  unitsIn(stored).flatMap((unit) => contentOf(unit).map(({ digest }) => digest));

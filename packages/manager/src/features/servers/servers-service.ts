@@ -1,5 +1,5 @@
 import { compareGenerations, isoTime, ProblemError, type Clock, type Envelope, type NewId } from '@sbox/core';
-import type { AgentStatus, Bundle, EngineReport, Unit } from '@sbox/protocol';
+import { maxBundleBytes, type AgentStatus, type Bundle, type EngineReport, type Unit } from '@sbox/protocol';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import { digestsIn } from '../deployments/manifests.ts';
@@ -154,7 +154,7 @@ async function packBundle(
   };
   const blobs = await Promise.all(
     [...new Set(digestsIn(units))].map(async (digest) => {
-      const content = await store.configs.content(digest);
+      const content = (await store.configs.content(digest)) ?? (await store.blobs.content(digest));
       if (!content) throw new ProblemError('rendition.not-found', `rendition ${digest}`);
       return { name: `blobs/${digest.replace(':', '/')}`, content };
     }),
@@ -162,5 +162,9 @@ async function packBundle(
   const description = Buffer.from(
     `${JSON.stringify(bundle satisfies Readonly<Record<keyof Bundle, unknown>>, null, 2)}\n`,
   );
-  return packTar([{ name: 'bundle.json', content: description }, ...blobs], clock.now());
+  const archive = packTar([{ name: 'bundle.json', content: description }, ...blobs], clock.now());
+  if (archive.length <= maxBundleBytes) return archive;
+  throw new ProblemError('bundle.invalid', `it has ${archive.length} bytes; agents take ${maxBundleBytes}`, {
+    fix: 'Name fewer or smaller rule-sets in the config.',
+  });
 }

@@ -6,6 +6,7 @@ import { openDatabase } from '../../database/open-database.ts';
 import { createStore } from '../../database/store.ts';
 import type { FetchResult } from '../../fetching/fetcher.ts';
 import { createKeyedQueue } from '../../keyed-queue.ts';
+import { readContent } from './read-content.ts';
 import { createRefresher, nextFetchAt } from './subscription-refresh.ts';
 
 const text = 'trojan://example-password@192.0.2.1:443#One';
@@ -32,6 +33,7 @@ async function openRefresher() {
     newId,
     random: () => 0.5,
     queue: createKeyedQueue(),
+    read: async (bytes, before) => await Promise.resolve(readContent(bytes, before)),
     log: silentLogger,
     stopping: stopping.signal,
     changed: (id) => changed.push(id),

@@ -1,23 +1,15 @@
-import {
-  digestOf,
-  isoTime,
-  parseDuration,
-  ProblemError,
-  redactText,
-  type Clock,
-  type NewId,
-  type ProblemCode,
-} from '@sbox/core';
-import { sha256 } from '@sbox/daemon/keys';
+import { isoTime, parseDuration, ProblemError, redactText, type Clock, type NewId, type ProblemCode } from '@sbox/core';
 import { errorFields, type Logger } from '@sbox/daemon/log';
-import { parseSubscription, type ParsedSubscription } from '@sbox/formats';
+import { decompressJson } from '../../database/compressed.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import type { Fetcher, FetchResult } from '../../fetching/fetcher.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
+import type { ContentReader } from './content-reader.ts';
+import { providerFacts } from './provider-facts.ts';
+import type { ReadContent } from './read-content.ts';
 import type { Source } from './subscription-source.ts';
 import type { Fetch, Parsed, Subscription } from './subscriptions-repository.ts';
 import { unfollowed } from './unfollowed.ts';
-import { parseUsage } from './usage-header.ts';
 
 export interface RefreshDeps {
   readonly store: Store;
@@ -27,6 +19,7 @@ export interface RefreshDeps {
   /** From 0 to 1. */
   readonly random: () => number;
   readonly queue: KeyedQueue;
+  readonly read: ContentReader;
   readonly log: Logger;
   /** Aborts when the manager stops; what was being fetched then has no outcome. */
   readonly stopping: AbortSignal;
@@ -43,18 +36,16 @@ export interface Refresher {
   /** The same, unless another fetch came first and it is not due any more. */
   refreshDue(id: string): Promise<void>;
   /** What a source gives now; nothing is stored. @throws ProblemError `fetch.*`, `subscription.*` */
-  preview(source: Source, signal?: AbortSignal): Promise<ParsedSubscription>;
+  preview(source: Source, signal?: AbortSignal): Promise<Parsed & { readonly format: string }>;
 }
 
 type Content = Extract<FetchResult, { kind: 'content' }>;
-interface Good {
-  readonly parsed: ParsedSubscription;
-  readonly digest: string;
-}
+/** From the content that was taken last. */
+type Validators = Partial<Pick<Subscription, 'etag' | 'last_modified'>>;
 /** What a fetch came to, before the database is asked. */
 type Result =
   | { readonly kind: 'not-modified'; readonly ms: number }
-  | { readonly kind: 'good'; readonly content: Content; readonly good: Good }
+  | { readonly kind: 'good'; readonly content: Content; readonly good: ReadContent }
   | {
       readonly kind: 'bad';
       readonly code: ProblemCode;
@@ -73,7 +64,9 @@ export function createRefresher(deps: RefreshDeps): Refresher {
     const subscription = await store.subscriptions.find(id);
     if (!subscription) throw new ProblemError('subscription.not-found', `subscription ${id}`);
     const source = JSON.parse(subscription.source) as Source;
-    const result = await load(deps, source, accept ? undefined : subscription);
+    const { id: subscriptionId, version, etag, last_modified } = subscription;
+    const cached = accept ? {} : { etag, last_modified };
+    const result = await load(deps, source, { id: subscriptionId, version, ...cached });
     const fetch = await store.transaction(async (tx) => await settle(deps, tx, subscription, result, accept));
     if (fetch.outcome === 'changed') changed(subscription.id);
     return fetch;
@@ -98,19 +91,23 @@ export function createRefresher(deps: RefreshDeps): Refresher {
       });
     },
     async preview(source, signal) {
-      const result = await read(deps, source, undefined, signal ? AbortSignal.any([signal, stopping]) : stopping);
+      const result = await fetchSource(
+        deps,
+        source,
+        undefined,
+        signal ? AbortSignal.any([signal, stopping]) : stopping,
+      );
       if (result.kind !== 'content') throw new ProblemError('fetch.failed', 'nothing came');
-      return parse(result.bytes);
+      const { format, parsed } = await deps.read(result.bytes, undefined, stopping);
+      return { format, ...(decompressJson(parsed) as Parsed) };
     },
   };
 }
 
-const parse = (bytes: Uint8Array): ParsedSubscription => parseSubscription(bytes, { sha256 });
-
-async function read(
+async function fetchSource(
   { fetcher, clock }: RefreshDeps,
   source: Source,
-  cached: Subscription | undefined,
+  { etag, last_modified }: Validators = {},
   signal?: AbortSignal,
 ): Promise<FetchResult> {
   if (source.type === 'inline') {
@@ -118,7 +115,6 @@ async function read(
     const bytes = Buffer.from(source.text);
     return { kind: 'content', status: 200, bytes, headers: {}, duration_ms: Math.round(clock.monotonic() - startedMs) };
   }
-  const { etag, last_modified } = cached ?? {};
   const { type: _, ...request } = source;
   return await fetcher.fetch(
     request,
@@ -127,21 +123,20 @@ async function read(
   );
 }
 
-async function load(deps: RefreshDeps, source: Source, cached: Subscription | undefined): Promise<Result> {
+async function load(
+  deps: RefreshDeps,
+  source: Source,
+  { id, version, ...cached }: Pick<Subscription, 'id' | 'version'> & Validators,
+): Promise<Result> {
   const startedMs = deps.clock.monotonic();
   const ms = (): number => Math.round(deps.clock.monotonic() - startedMs);
   let content: Content | undefined;
   try {
-    const result = await read(deps, source, cached, deps.stopping);
+    const result = await fetchSource(deps, source, cached, deps.stopping);
     if (result.kind === 'not-modified') return { kind: 'not-modified', ms: ms() };
     content = result;
-    const parsed = parse(result.bytes);
-    const { nodes, rejected } = parsed;
-    return {
-      kind: 'good',
-      content,
-      good: { parsed, digest: digestOf(Buffer.from(JSON.stringify({ nodes, rejected })), sha256) },
-    };
+    const before = version === null ? undefined : await deps.store.subscriptions.packed(id, version);
+    return { kind: 'good', content, good: await deps.read(result.bytes, before, deps.stopping) };
   } catch (error) {
     deps.stopping.throwIfAborted();
     if (!(error instanceof ProblemError)) deps.log.error('subscription could not be read', errorFields(error));
@@ -181,10 +176,10 @@ async function settle(
   // Nothing of it is about the new source, whose own fetch stays due.
   if (isOutdated) return { ...fetch, number: 0 };
   const isBad = verdict.outcome === 'failed' || verdict.outcome === 'quarantined';
-  const usage = parseUsage(content?.headers['subscription-userinfo']);
+  const facts = content && providerFacts(content.headers, result.kind === 'good' ? result.good.metadata : undefined);
   await tx.subscriptions.update(seen.id, {
     next_fetch_at: nextFetchAt(deps, current, isBad),
-    ...(usage ? { usage: JSON.stringify(usage) } : {}),
+    ...(facts ? { usage: facts } : {}),
     // Validators of content that was set aside would make the next answer "not modified" and hide it.
     ...(result.kind === 'good' && !isBad
       ? { etag: result.content.headers['etag'] ?? null, last_modified: result.content.headers['last-modified'] ?? null }
@@ -218,7 +213,7 @@ async function judge(tx: Repositories, current: Subscription, result: Result, ac
   }
   const last = version === null ? undefined : await tx.subscriptions.findVersion(id, version);
   if (last?.digest === result.good.digest) return { outcome: 'unchanged', version, code: null, detail: null };
-  const count = result.good.parsed.nodes.length;
+  const count = result.good.nodes;
   if (!accept && count < min_share * lastNodes) return await quarantine(count);
   return { outcome: 'changed', version: (version ?? 0) + 1, code: null, detail: null };
 }
@@ -226,43 +221,19 @@ async function judge(tx: Repositories, current: Subscription, result: Result, ac
 async function takeSnapshot(
   tx: Repositories,
   current: Subscription,
-  { content, good }: Extract<Result, { kind: 'good' }>,
+  { good }: Extract<Result, { kind: 'good' }>,
   now: string,
 ): Promise<void> {
   const { id } = current;
-  const { format, nodes, rejected } = good.parsed;
+  const { format, nodes, rejected, digest, added, removed, parsed, content } = good;
   const version = (current.version ?? 0) + 1;
-  const before = current.version === null ? undefined : await tx.subscriptions.parsed(id, current.version);
   await tx.subscriptions.insertVersion(
-    {
-      subscription_id: id,
-      version,
-      digest: good.digest,
-      format,
-      nodes: nodes.length,
-      rejected: rejected.length,
-      created_at: now,
-    },
-    { nodes, rejected },
-    content.bytes,
+    { subscription_id: id, version, digest, format, nodes, rejected, created_at: now },
+    { parsed, content },
   );
-  await tx.subscriptions.update(id, { version, nodes: nodes.length, rejected: rejected.length });
+  await tx.subscriptions.update(id, { version, nodes, rejected });
   await unfollowed.add(tx.meta, id);
-  await tx.events.add('subscription.changed', {
-    subscription_id: id,
-    version,
-    ...countChanges(before, nodes),
-    rejected: rejected.length,
-  });
-}
-
-function countChanges(before: Parsed | undefined, nodes: Parsed['nodes']): { added: number; removed: number } {
-  const old = new Set(before?.nodes.map(({ id }) => id));
-  const now = new Set(nodes.map(({ id }) => id));
-  return {
-    added: [...now].filter((id) => !old.has(id)).length,
-    removed: [...old].filter((id) => !now.has(id)).length,
-  };
+  await tx.events.add('subscription.changed', { subscription_id: id, version, added, removed, rejected });
 }
 
 /** ±10 %, so that many subscriptions of one provider do not come at once. A failure is tried again sooner. */

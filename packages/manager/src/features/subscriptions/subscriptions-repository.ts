@@ -1,6 +1,6 @@
 import type { Node, Rejected } from '@sbox/formats';
 import type { Kysely, Updateable } from 'kysely';
-import { compress, compressJson, decompressJson } from '../../database/compressed.ts';
+import { decompress, decompressJson } from '../../database/compressed.ts';
 import type { PageRequest } from '../../database/page.ts';
 import { omit } from '../../omit.ts';
 import type { FetchRow, SubscriptionRow, SubscriptionVersionRow, Tables } from '../../database/schema.ts';
@@ -8,6 +8,7 @@ import type { FetchRow, SubscriptionRow, SubscriptionVersionRow, Tables } from '
 export type Subscription = Omit<SubscriptionRow, 'tenant_id'>;
 export type Snapshot = Omit<SubscriptionVersionRow, 'tenant_id' | 'parsed' | 'content'>;
 export type Fetch = Omit<FetchRow, 'tenant_id'>;
+export type PackedSnapshot = Pick<SubscriptionVersionRow, 'parsed' | 'content'>;
 export interface Parsed {
   readonly nodes: readonly Node[];
   readonly rejected: readonly Rejected[];
@@ -28,9 +29,14 @@ export interface SubscriptionsRepository {
   /** Those whose next fetch is due, the longest due first. */
   due(now: string, limit: number): Promise<Subscription[]>;
   count(): Promise<number>;
-  insertVersion(snapshot: Snapshot, parsed: Parsed, content: Uint8Array): Promise<void>;
+  /** With nodes and content as they are stored. */
+  insertVersion(snapshot: Snapshot, packed: PackedSnapshot): Promise<void>;
   findVersion(id: string, version: number): Promise<Snapshot | undefined>;
   parsed(id: string, version: number): Promise<Parsed | undefined>;
+  /** The same, still compressed. */
+  packed(id: string, version: number): Promise<Uint8Array | undefined>;
+  /** The bytes as they came. */
+  content(id: string, version: number): Promise<Buffer | undefined>;
   /** Newest first; `after` is [version]. */
   listVersions(id: string, page: PageRequest): Promise<Snapshot[]>;
   /** Numbers it and forgets all but the newest 200 of the subscription. */
@@ -96,7 +102,10 @@ export function createSubscriptionsRepository(db: Kysely<Tables>, tenant_id: str
   };
 }
 
-type Versions = Pick<SubscriptionsRepository, 'insertVersion' | 'findVersion' | 'parsed' | 'listVersions'>;
+type Versions = Pick<
+  SubscriptionsRepository,
+  'insertVersion' | 'findVersion' | 'parsed' | 'packed' | 'content' | 'listVersions'
+>;
 
 function versionsOf(db: Kysely<Tables>, tenant_id: string): Versions {
   const snapshots = (subscriptionId: string) =>
@@ -105,23 +114,32 @@ function versionsOf(db: Kysely<Tables>, tenant_id: string): Versions {
       .select(['subscription_id', 'version', 'digest', 'format', 'nodes', 'rejected', 'created_at'])
       .where('tenant_id', '=', tenant_id)
       .where('subscription_id', '=', subscriptionId);
+  const column = async (name: 'parsed' | 'content', id: string, version: number): Promise<Uint8Array | undefined> => {
+    const row = await db
+      .selectFrom('subscription_versions')
+      .select([name])
+      .where('tenant_id', '=', tenant_id)
+      .where('subscription_id', '=', id)
+      .where('version', '=', version)
+      .executeTakeFirst();
+    return row?.[name];
+  };
   return {
-    async insertVersion(snapshot, parsed, content) {
+    async insertVersion(snapshot, { parsed, content }) {
       await db
         .insertInto('subscription_versions')
-        .values({ ...snapshot, tenant_id, parsed: compressJson(parsed), content: compress(content) })
+        .values({ ...snapshot, tenant_id, parsed, content })
         .execute();
     },
     findVersion: async (id, version) => await snapshots(id).where('version', '=', version).executeTakeFirst(),
+    packed: async (id, version) => await column('parsed', id, version),
     async parsed(id, version) {
-      const row = await db
-        .selectFrom('subscription_versions')
-        .select('parsed')
-        .where('tenant_id', '=', tenant_id)
-        .where('subscription_id', '=', id)
-        .where('version', '=', version)
-        .executeTakeFirst();
-      return row && (decompressJson(row.parsed) as Parsed);
+      const bytes = await column('parsed', id, version);
+      return bytes && (decompressJson(bytes) as Parsed);
+    },
+    async content(id, version) {
+      const bytes = await column('content', id, version);
+      return bytes && decompress(bytes);
     },
     async listVersions(id, { limit, after }) {
       let query = snapshots(id)

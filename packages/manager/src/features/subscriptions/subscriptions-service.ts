@@ -6,11 +6,11 @@ import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import { omit } from '../../omit.ts';
 import { checkRevision } from '../if-match.ts';
+import { readFacts } from './provider-facts.ts';
 import { nextFetchAt, type Refresher } from './subscription-refresh.ts';
 import { hideSource, readSource, type Source } from './subscription-source.ts';
 import type { Fetch, Snapshot, Subscription } from './subscriptions-repository.ts';
 import { unfollowed } from './unfollowed.ts';
-import type { Usage } from './usage-header.ts';
 
 export type SubscriptionWrite = z.output<typeof subscriptionWriteSchema>;
 /** What a merge patch may leave out. */
@@ -235,7 +235,7 @@ function toView(row: Subscription, fetch: Fetch | undefined, reveal: boolean) {
   return {
     ...omit(row, 'etag', 'last_modified'),
     source: reveal ? source : hideSource(source),
-    usage: row.usage === null ? null : (JSON.parse(row.usage) as Usage),
+    ...readFacts(row.usage),
     last_fetch: fetch ? { at: fetch.at, outcome: fetch.outcome, code: fetch.code, detail: fetch.detail } : null,
   };
 }
