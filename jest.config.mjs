@@ -1,7 +1,7 @@
 import path from 'node:path';
 
 const root = import.meta.dirname;
-const packages = ['core', 'protocol', 'formats', 'engines', 'daemon', 'manager', 'agent', 'cli', 'testkit'];
+const packages = ['core', 'protocol', 'formats', 'engines', 'pipeline', 'daemon', 'manager', 'agent', 'cli', 'testkit'];
 const folders = [...packages.map((name) => `packages/${name}`), 'scripts', 'examples'];
 
 /** @type {import('jest').Config} */

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { build, type Metafile } from 'esbuild';
 import { programs, shared } from './build.ts';
@@ -64,6 +66,12 @@ test('the bundles run: what is loaded late is found there too', async () => {
     await run(process.execPath, [path.join(dir, 'sboxmgr/main.mjs'), ...words], { cwd: dir });
 
   expect((await sboxmgr('inspect', 'nodes.txt', '-o', 'yaml')).stdout).toMatch(/^format: links\nnodes:\n/);
+  const worker = new Worker(path.join(dir, 'sboxmgr/read-worker.mjs'), {
+    workerData: { bytes: Buffer.from('trojan://secret@192.0.2.1:443#Amsterdam') },
+  });
+  const [answer] = (await once(worker, 'message')) as [unknown];
+  expect(answer).toMatchObject({ read: { format: 'links', nodes: 1 } });
+  await worker.terminate();
   const failed = await sboxmgr('status', '--manager', 'http://127.0.0.1:9').catch((error: unknown) => error as Failed);
   expect(failed).toMatchObject({ code: 6, stderr: expect.stringContaining('cannot reach manager') });
   const { stdout } = await run(process.execPath, [path.join(dir, 'sboxagent.cjs'), '--version']);

@@ -23,7 +23,11 @@ export const shared = {
 
 export const programs = {
   sboxmgr: {
-    entryPoints: ['packages/cli/src/main.ts'],
+    entryPoints: {
+      main: 'packages/cli/src/main.ts',
+      // Looked for beside the bundle by the manager, which runs it as a thread.
+      'read-worker': 'packages/manager/src/features/subscriptions/read-worker.ts',
+    },
     outdir: 'dist/sboxmgr',
     format: 'esm',
     outExtension: { '.js': '.mjs' },

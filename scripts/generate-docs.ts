@@ -1,15 +1,19 @@
-// Writes docs/reference from the code that it describes. With --check it writes nothing and fails when a page is stale.
+// Writes docs/reference, docs/formats and docs/templates from the code that they describe. With --check it writes nothing and fails when a page is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { problemTable } from '../packages/core/src/index.ts';
 import { agentSettingsSchema } from '../packages/agent/src/settings/schema.ts';
 import { commands, remoteOptions, sharedOptions, type CommandRow, type OptionRow } from '../packages/cli/src/index.ts';
 import { version } from '../packages/cli/src/version.ts';
+import { capabilitiesPage } from '../packages/engines/src/sing-box/render.ts';
 import { settingsSchema } from '../packages/manager/src/settings.ts';
 import { asyncapi } from '../packages/protocol/src/asyncapi.ts';
 import { agentRoutes, localRoutes, operatorContract, permissions } from '../packages/protocol/src/index.ts';
 import { openapi, openapi30 } from '../packages/protocol/src/openapi.ts';
 import * as z from 'zod/mini';
+import { formatPages } from './docs-formats.ts';
+import { operatorPages } from './docs-operators.ts';
+import { templatePages } from './docs-templates.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const isCheck = process.argv.includes('--check');
@@ -127,10 +131,13 @@ const agentApi = openapi(localRoutes, {
   description: 'The own API of an agent, on a socket file or on loopback.',
 });
 
+const enginesPage = (): string => `${head('What engines can run')}\n${capabilitiesPage()}`;
+
 const pages: Readonly<Record<string, string>> = {
   'errors.md': errorsPage(),
   'sboxmgr.md': commandPage(),
   'permissions.md': permissionsPage(),
+  'engine-capabilities.md': enginesPage(),
   'manager-settings.md': settingsPage('Settings of the manager', 'SBOXMGR', settingsSchema),
   'agent-settings.md': settingsPage('Settings of the agent', 'SBOXAGENT', agentSettingsSchema),
   'manager-openapi.json': json(managerApi),
@@ -145,18 +152,28 @@ const pages: Readonly<Record<string, string>> = {
   ),
 };
 
-const directory = path.join(root, 'docs/reference');
-mkdirSync(directory, { recursive: true });
-const stale = Object.entries(pages).filter(([name, text]) => {
+const inFolder = (folder: string, texts: Readonly<Record<string, string>>): (readonly [string, string])[] =>
+  Object.entries(texts).map(([name, text]) => [`docs/${folder}/${name}`, text] as const);
+
+const stale = [
+  ...inFolder('reference', pages),
+  ...inFolder('formats', formatPages()),
+  ...inFolder('operators', operatorPages()),
+  ...inFolder('templates', templatePages()),
+].filter(([name, text]) => {
   try {
-    return readFileSync(path.join(directory, name), 'utf8') !== text;
+    return readFileSync(path.join(root, name), 'utf8') !== text;
   } catch {
     return true;
   }
 });
-if (!isCheck) for (const [name, text] of stale) writeFileSync(path.join(directory, name), text);
-for (const [name] of stale)
-  console.error(
-    isCheck ? `docs/reference/${name} is stale: node scripts/generate-docs.ts` : `wrote docs/reference/${name}`,
-  );
+for (const [name, text] of stale) {
+  if (isCheck) {
+    console.error(`${name} is stale: node scripts/generate-docs.ts`);
+    continue;
+  }
+  mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+  writeFileSync(path.join(root, name), text);
+  console.error(`wrote ${name}`);
+}
 process.exitCode = isCheck && stale.length > 0 ? 1 : 0;

@@ -40,6 +40,8 @@ export interface CommandRow {
   readonly summary: string;
   /** True for commands that talk to a manager: they take `--server` and `--token-file`. */
   readonly remote?: true;
+  /** True where `-o` names a file, as it did in the older program. */
+  readonly hasOwnOutput?: true;
   readonly options?: readonly OptionRow[];
   readonly examples?: readonly string[];
   /** Loaded only when the command is called, so that `--help` is quick. Answers the exit code, 0 when it returns nothing. */

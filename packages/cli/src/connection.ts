@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { messageOf, printDuration, ProblemError } from '@sbox/core';
+import { messageOf, printDuration, ProblemError, redactText } from '@sbox/core';
 import { createClient, operatorContract, type Client, type OperatorContract, type Transport } from '@sbox/protocol';
 import { stoppedDetail, text, type Call, type Host } from './command.ts';
+import { readText } from './read-file.ts';
 
 export type OperatorClient = Client<OperatorContract>;
 
@@ -87,10 +88,21 @@ export async function openConnection(
 }
 
 function origin(url: string): string {
+  // A variable that was meant to hold another address must not lead to the manager on this machine.
+  if (url.trim() === '')
+    throw new ProblemError('command.usage', 'the address of the manager is empty', {
+      fix: `--manager ${defaultUrl}   ·   or set SBOXMGR_URL, or unset it`,
+    });
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new ProblemError('command.usage', `${url} is no http or https address`, { fix: `--manager ${defaultUrl}` });
   }
-  return new URL(url).origin;
+  const { origin: address, pathname, search } = new URL(url);
+  // The older program had a subscription in SBOXMGR_URL: its provider must not be sent our token.
+  if (pathname !== '/' || search !== '')
+    throw new ProblemError('command.usage', `${redactText(url)} is no address of a manager: those have no path`, {
+      fix: `--manager ${defaultUrl}   ·   a subscription is read by: sboxmgr inspect URL`,
+    });
+  return address;
 }
 
 const codeOf = (error: unknown): string => (error as { code?: unknown }).code?.toString() ?? messageOf(error);
@@ -128,18 +140,4 @@ async function readToken(call: Call): Promise<string | undefined> {
     if (found !== undefined) return found.trim();
   }
   return undefined;
-}
-
-/** @throws ProblemError `file.not-found`, `file.unreadable` */
-export async function readText(file: string): Promise<string> {
-  return new TextDecoder().decode(await readBytes(file));
-}
-
-export async function readBytes(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'file.not-found' : 'file.unreadable';
-    throw new ProblemError(code, `${file}: ${messageOf(error)}`, { cause: error });
-  }
 }

@@ -60,7 +60,8 @@ function addCommand(program: Command, row: CommandRow, action: (call: Bare) => P
     .command([words.at(-1) ?? '', ...args].join(' '))
     .summary(row.summary)
     .description(row.summary);
-  for (const option of [...(row.options ?? []), ...(row.remote ? remoteOptions : []), ...sharedOptions])
+  const shared = row.hasOwnOutput ? sharedOptions.filter(({ flags }) => !flags.startsWith('-o')) : sharedOptions;
+  for (const option of [...(row.options ?? []), ...(row.remote ? remoteOptions : []), ...shared])
     command.addOption(toOption(option));
   if (row.examples) command.addHelpText('after', `\nExamples:\n${row.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(async (...given: unknown[]) => {
@@ -89,6 +90,13 @@ const groupSummaries: Readonly<Record<string, string>> = {
   event: 'What happened',
   token: 'Access tokens of people and programs',
   settings: 'Settings of the manager',
+  exclusion: 'Nodes that are not wanted',
+  policy: 'What must not be among the nodes',
+  template: 'What nodes are put into',
+  operator: 'What can be done with nodes',
+  engine: 'What engines can run',
+  upgrade: 'What another version of the engine would change',
+  'rule-set': 'Rule-sets that the manager mirrors',
 };
 
 function toOption({ flags, summary, preset }: OptionRow): Option {
@@ -99,7 +107,8 @@ function toOption({ flags, summary, preset }: OptionRow): Option {
 }
 
 async function run(row: CommandRow, call: Bare, host: Host): Promise<number> {
-  const format = call.options['json'] === true ? 'json' : (call.options['output'] ?? 'table');
+  const asked = row.hasOwnOutput ? undefined : call.options['output'];
+  const format = call.options['json'] === true ? 'json' : (asked ?? 'table');
   const known = outputFormats.find((name) => name === format);
   const out = createOut({
     format: (known ?? 'table') satisfies OutputFormat,

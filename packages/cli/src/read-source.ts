@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { messageOf, ProblemError, redactText } from '@sbox/core';
 import type { Host } from './command.ts';
-import { readBytes } from './connection.ts';
+import { readBytes } from './read-file.ts';
 import { version } from './version.ts';
 
 const maxBytes = 16 * 1024 * 1024;
@@ -13,28 +13,36 @@ export interface Source {
   readonly bytes: Uint8Array;
   /** Only of a URL: `200 text/html`. */
   readonly answer?: string;
+  readonly headers?: Iterable<readonly [string, string]>;
+}
+
+export interface ReadOptions {
+  /** Client name for URLs; `SBOXMGR_USER_AGENT` when it is not given. An empty one is not sent. */
+  readonly userAgent?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Reads a file, `-` for standard input, or a URL. This is the user's own machine: any address may be asked. */
-export async function readSource(from: string, host: Host, userAgent = `sbox/${version}`): Promise<Source> {
+export async function readSource(from: string, host: Host, options: ReadOptions = {}): Promise<Source> {
   if (from === '-') return { label: 'standard input', bytes: await host.stdin() };
-  if (/^https?:\/\//i.test(from)) return await readUrl(from, host, userAgent);
+  if (/^https?:\/\//i.test(from)) return await readUrl(from, host, options);
   return { label: from, bytes: await readBytes(path.resolve(host.cwd, from)) };
 }
 
-async function readUrl(url: string, host: Host, userAgent: string): Promise<Source> {
+async function readUrl(url: string, host: Host, { userAgent, headers }: ReadOptions): Promise<Source> {
   const label = redactText(url);
+  const name = userAgent ?? host.env['SBOXMGR_USER_AGENT'] ?? `sbox/${version}`;
   const answer = await fetch(url, {
-    headers: { 'user-agent': userAgent, accept: '*/*' },
+    headers: { 'user-agent': name, accept: '*/*', ...headers },
     signal: AbortSignal.any([host.signal, AbortSignal.timeout(timeoutMs)]),
   }).catch((error: unknown) => {
     const cause = (error as { cause?: unknown }).cause ?? error;
-    throw new ProblemError('fetch.failed', `${label}: ${messageOf(cause)}`, { cause: error });
+    throw new ProblemError('fetch.failed', `${label} → ${messageOf(cause)}`, { cause: error });
   });
   const bytes = await readLimited(answer, label);
   const kind = `${answer.status} ${answer.headers.get('content-type')?.split(';')[0] ?? 'no content type'}`;
   if (!answer.ok) throw new ProblemError('fetch.status', `${label} → ${kind}`);
-  return { label, bytes, answer: kind };
+  return { label, bytes, answer: kind, headers: answer.headers };
 }
 
 async function readLimited(answer: Response, label: string): Promise<Uint8Array> {

@@ -1,8 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
+import { serving as servingAt } from './serving.ts';
 import { openTestHost, singBox } from './test-host.ts';
 
 const links = [
@@ -12,16 +12,10 @@ const links = [
 ].join('\n');
 
 async function serving(listener: RequestListener) {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
+  const server = await servingAt(listener);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/sub?token=hidden`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    url: `http://127.0.0.1:${server.port}/sub?token=hidden`,
+    [Symbol.asyncDispose]: async () => await server[Symbol.asyncDispose](),
   };
 }
 
@@ -52,6 +46,37 @@ test('inspect -o json answers with every reason when no line is usable', async (
   const { code, stdout } = await host.run(['inspect', '-', '-o', 'json'], { input: 'trojan://@:0\n' });
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ nodes: [], rejected: [{ line: 1 }] });
+});
+
+test('inspect -o json answers with the problem of a document that is no subscription', async () => {
+  using host = openTestHost();
+  const { code, stdout, stderr } = await host.run(['inspect', '-', '-o', 'json'], { input: '<html>no</html>' });
+  expect(code).toBe(7);
+  expect(JSON.parse(stdout)).toMatchObject({ nodes: [], rejected: [{ line: 1, code: 'subscription.html' }] });
+  expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'subscription.html' } });
+});
+
+test('inspect -o json shows what sing-box makes of the nodes, and ShadowTLS as the plugin that others know', async () => {
+  using host = openTestHost();
+  const proxy = {
+    name: 'Hidden',
+    type: 'ss',
+    server: 'a.example',
+    port: 443,
+    cipher: 'aes-128-gcm',
+    password: 'x',
+    plugin: 'shadow-tls',
+    'plugin-opts': {
+      host: 'b.example',
+      password: 'y',
+      version: 3,
+    },
+  };
+  const { stdout } = await host.run(['inspect', '-', '-o', 'json'], { input: JSON.stringify({ proxies: [proxy] }) });
+  expect(JSON.parse(stdout)).toMatchObject({
+    nodes: [{ tag: 'Hidden', plugin: 'shadow-tls', plugin_opts: { host: 'b.example', password: 'y', version: 3 } }],
+    singbox: { outbounds: [{ type: 'shadowsocks' }, { type: 'shadowtls', server: 'a.example' }], left_out: [] },
+  });
 });
 
 test.each([
@@ -118,7 +143,7 @@ test('generate for an engine that is not here', async () => {
   expect(JSON.parse(stdout)).toHaveProperty('outbounds');
   const old = await host.run(['generate', '-u', '-', '--engine-version', '1.9.0'], { input: links });
   expect(old.code).toBe(7);
-  expect(old.stderr).toMatch(/^error: the engine is too old\ncause: .*\nfix: {3}Upgrade sing-box/m);
+  expect(old.stderr).toMatch(/^error: the engine is too old\ncause: .*\nfix: {3}upgrade the engine to 1\.11/m);
 });
 
 test('check finds what the engine misses', async () => {

@@ -17,6 +17,13 @@ export interface EventMap {
   'subscription.quarantined': { subscription_id: string; nodes: number; last_nodes: number };
   'subscription.created': { subscription_id: string; name: string };
   'subscription.deleted': { subscription_id: string; name: string };
+  /** A mirrored rule-set has other content; configs that use it get new versions. */
+  'rule-set.changed': { url: string; digest: string };
+  /** A mirrored rule-set could not be fetched; the last good content stays. */
+  'rule-set.fetch-failed': { url: string; code: string; detail: string };
+  'template.created': { name: string };
+  'template.changed': { name: string; version: number };
+  'template.deleted': { name: string };
   'config.created': { config_id: string; name: string };
   'config.deleted': { config_id: string; name: string };
   /** A new version exists; nothing runs it yet. */

@@ -40,6 +40,8 @@ describe('values', () => {
         auth: { user: 'u' },
         list: [{ uuid: 'u', tag: 't' }, 'https://a.test/secret'],
         on: true,
+        obfs: 'a password of hysteria',
+        protocol_param: 'u:p',
       }),
     ).toEqual({
       server: 'host.test',
@@ -51,6 +53,8 @@ describe('values', () => {
       auth: '***',
       list: [{ uuid: '***', tag: 't' }, 'https://a.test/***'],
       on: true,
+      obfs: '***',
+      protocol_param: '***',
     });
   });
 

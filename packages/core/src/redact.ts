@@ -21,6 +21,9 @@ const secretKeys = new Set([
   'user',
   'psk',
   'plugin_opts',
+  'protocol_param',
+  'obfs_param',
+  'userkey',
   'seed',
   'api_key',
   'access_token',
@@ -51,7 +54,8 @@ const openHeaders = new Set(['host', 'user-agent', 'content-type', 'accept']);
 
 function redactField(key: string, item: unknown, depth: number): unknown {
   if (item === null || item === undefined || item === '') return item;
-  if (isSecretKey(key)) return redactedMark;
+  // A text here is hysteria's password; elsewhere it is an object with one.
+  if (isSecretKey(key) || (key === 'obfs' && typeof item === 'string')) return redactedMark;
   if (/^(extra[-_])?headers$/i.test(key) && typeof item === 'object') {
     const values = Object.entries(item).map(([name, value]: [string, unknown]) => [
       name,

@@ -1,4 +1,5 @@
 import type { CommandRow, OptionRow } from '../command.ts';
+import { engineOptions, nodeOptions } from '../local/option-rows.ts';
 import type * as handlers from './configs.ts';
 
 const load = (name: keyof typeof handlers) => async () => (await import('./configs.ts'))[name];
@@ -14,6 +15,13 @@ const recipeOptions: readonly OptionRow[] = [
     summary: 'how long a version must stay healthy before it is committed',
     preset: '10s',
   },
+  { flags: '--pipeline <file>', summary: 'operators as YAML or JSON, or a recipe that has them' },
+  { flags: '--template <name>', summary: 'what the nodes are put into; NAME@VERSION stays at a version' },
+  { flags: '--set <name=value...>', summary: 'a parameter of the template; repeat for several' },
+  { flags: '--patch <file>', summary: 'a JSON patch (RFC 6902) over the filled template' },
+  { flags: '--tests <file>', summary: 'tests as YAML or JSON, or a recipe that has them' },
+  { flags: '--tests-block', summary: 'a failed test keeps a version from being made; so it is at first' },
+  { flags: '--no-tests-block', summary: 'a failed test does not keep a version from being made' },
   { flags: '--settings <file>', summary: 'settings as YAML or JSON; the options above go over them' },
 ];
 const deployOptions: readonly OptionRow[] = [
@@ -71,6 +79,41 @@ export const configCommands: readonly CommandRow[] = [
       { flags: '--exit-code', summary: 'answer 20 when there is a difference' },
     ],
     load: load('diff'),
+  },
+  {
+    usage: 'config test [name]',
+    summary: 'Run the tests of a config, or of a recipe with no manager; exit 7 when one fails',
+    remote: true,
+    options: [
+      { flags: '--junit <file>', summary: 'write the results as JUnit XML too, - for standard output' },
+      ...nodeOptions,
+      { flags: '--rule-sets <dir>', summary: 'fetch the rule-sets of the recipe into this folder' },
+      ...engineOptions,
+    ],
+    examples: ['sboxmgr config test main', 'sboxmgr config test --recipe recipe.yaml --junit results.xml'],
+    load: async () => (await import('./config-tests.ts')).testConfig,
+  },
+  {
+    usage: 'config upgrade-preview <name>',
+    summary: 'What another version of the engine would change; exit 7 when it breaks',
+    remote: true,
+    options: [
+      { flags: '--to <version>', summary: 'the other version, as 1.14' },
+      { flags: '--from <version>', summary: 'the version now', preset: 'that of the engine of the manager' },
+    ],
+    load: async () => (await import('./upgrade.ts')).remotePreview,
+  },
+  {
+    usage: 'rule-set list',
+    summary: 'Rule-sets that the manager mirrors',
+    remote: true,
+    load: async () => (await import('./rule-sets.ts')).list,
+  },
+  {
+    usage: 'rule-set refresh [url...]',
+    summary: 'Fetch rule-sets now, all or these',
+    remote: true,
+    load: async () => (await import('./rule-sets.ts')).refresh,
   },
   {
     usage: 'config rollback <name> <version>',

@@ -2,7 +2,11 @@ import { parseDuration, ProblemError } from '@sbox/core';
 import type { RouteInput } from '@sbox/protocol';
 import type { operatorContract } from '@sbox/protocol';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
-import { readText, type OperatorClient } from '../connection.ts';
+import { type OperatorClient } from '../connection.ts';
+import { readText } from '../read-file.ts';
+import { changesLines } from '../changes-text.ts';
+import { counted } from '../counted.ts';
+import { isPlainMixed, readRecipeParts, refuseUnused } from './config-parts.ts';
 import { age, everyPage, withClient } from './remote.ts';
 
 type ConfigWrite = RouteInput<typeof operatorContract.configs.create>['body'];
@@ -57,8 +61,9 @@ async function settingsOf(call: Call): Promise<Settings> {
 
 export const create = withClient(async (client, call) => {
   const subscriptions = texts(call, 'subscription');
-  if (subscriptions.length === 0)
-    throw new ProblemError('command.usage', 'a config needs at least one subscription', {
+  const parts = await readRecipeParts(client, call);
+  if (subscriptions.length === 0 && parts.template === undefined)
+    throw new ProblemError('command.usage', 'a config needs a subscription, or a template with nodes of its own', {
       fix: 'sboxmgr config create NAME --subscription NAME',
     });
   const made = await client.configs.create({
@@ -66,6 +71,7 @@ export const create = withClient(async (client, call) => {
       name: arg(call, 0),
       subscriptions: [...subscriptions],
       settings: await settingsOf(call),
+      ...parts,
       auto_deploy: flag(call, 'autoDeploy'),
     },
   });
@@ -89,11 +95,13 @@ export const edit = withClient(async (client, call) => {
     ...(name === undefined ? {} : { name }),
     ...(subscriptions.length === 0 ? {} : { subscriptions: [...subscriptions] }),
     ...(Object.keys(settings).length === 0 ? {} : { settings }),
+    ...(await readRecipeParts(client, call)),
     ...(typeof autoDeploy === 'boolean' ? { auto_deploy: autoDeploy } : {}),
   };
   if (Object.keys(body).length === 0)
     throw new ProblemError('command.usage', 'nothing to change was named', { fix: 'sboxmgr config edit --help' });
   const known = await client.configs.get({ params: { id: arg(call, 0) } });
+  if (body.template === undefined && !isPlainMixed(known.template)) refuseUnused(known.template, call);
   const changed = await client.configs.update({
     params: { id: known.id },
     headers: { 'if-match': `"${known.revision}"` },
@@ -113,7 +121,7 @@ export const remove = withClient(async (client, call) => {
 
 const versionLine = ({ version, nodes, renditions }: Version): string => {
   const left = renditions.flatMap((rendition) => rendition.left_out);
-  return `version ${version}: ${nodes} nodes${left.length === 0 ? '' : `, ${left.length} left out (${[...new Set(left.map(({ reason }) => reason))].join('; ')})`}`;
+  return `version ${version}: ${counted(nodes, 'node')}${left.length === 0 ? '' : `, ${left.length} left out (${[...new Set(left.map(({ reason }) => reason))].join('; ')})`}`;
 };
 
 export const generate = withClient(async (client, call) => {
@@ -137,7 +145,7 @@ export const validate = withClient(async (client, call) => {
           `${found.engine_check.ok ? '✔' : '✗'} check of the engine${found.engine_check.message ? `: ${found.engine_check.message}` : ''}`,
         ]
       : []),
-    `${found.nodes} nodes, ${found.valid ? 'valid' : 'not valid'}`,
+    `${counted(found.nodes, 'node')}, ${found.valid ? 'valid' : 'not valid'}`,
   ];
   await call.out.thing(found, () => lines.join('\n'));
   return found.valid ? 0 : 7;
@@ -162,15 +170,7 @@ export const diff = withClient(async (client, call) => {
     params: { id: arg(call, 0), version: String(wholeNumber('VERSION', arg(call, 1))) },
     query: against === undefined ? {} : { against },
   });
-  const { added, removed, changed } = found.outbounds;
-  const outbounds = [
-    ...added.map((tag) => `+ ${tag}`),
-    ...removed.map((tag) => `- ${tag}`),
-    ...changed.map(({ tag, fields }) => `~ ${tag}: ${fields.join(', ')}`),
-  ];
-  const same = found.text === '' ? 'no difference' : 'the same outbounds; the rest differs: --text shows it';
-  const summary = outbounds.length === 0 ? same : outbounds.join('\n');
-  await call.out.thing(found, () => (flag(call, 'text') ? found.text : summary));
+  await call.out.thing(found, () => (flag(call, 'text') ? found.text : changesLines(found).join('\n')));
   return flag(call, 'exitCode') && found.text !== '' ? 20 : 0;
 });
 

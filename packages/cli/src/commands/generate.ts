@@ -1,68 +1,117 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { messageOf, printDuration, ProblemError } from '@sbox/core';
-import { checkReferences, renderSingBox, type EngineTarget, type RenderSettings } from '@sbox/engines/sing-box/render';
+import { ProblemError } from '@sbox/core';
+import { checkReferences, type EngineTarget, type LeftOut, type Rendered } from '@sbox/engines/sing-box/render';
 import type { FoundEngine } from '@sbox/engines/sing-box/run';
-import { uniqueTags, type Node } from '@sbox/formats';
-import { text, texts, type Call, type Host } from '../command.ts';
-import { checkText, findEngine } from '../engine.ts';
-import { readSource } from '../read-source.ts';
-import { parseSource, summarise } from './inspect.ts';
+import { flag, text, type Call } from '../command.ts';
+import { counted } from '../counted.ts';
+import { checkText } from '../engine.ts';
+import { findTarget } from '../local/engine-target.ts';
+import { prepare, type Prepared } from '../local/prepare.ts';
+import { recipeOf } from '../local/recipe-options.ts';
+import type { Recipe } from '../local/recipe.ts';
+import { writeWhole } from '../write-file.ts';
 
-const defaultPort = 2080;
+export const generate = async (call: Call): Promise<void> => await generateFrom(await recipeOf(call), call);
 
-/** Nodes of several sources, in order; the same node twice is kept once, tags are made unique. */
-async function collectNodes(call: Call, sources: readonly string[]): Promise<Node[]> {
-  const nodes: Node[] = [];
-  for (const from of sources) {
-    const startedMs = call.host.clock.monotonic();
-    const source = await readSource(from, call.host, text(call, 'userAgent'));
-    const parsed = parseSource(source);
-    const took = printDuration(call.host.clock.monotonic() - startedMs);
-    call.out.talk(`read ${source.label}: ${summarise(parsed)}, ${source.bytes.length} bytes in ${took}`);
-    nodes.push(...parsed.nodes);
-  }
-  const once = new Map(nodes.map((node) => [node.id, node]));
-  return [...uniqueTags([...once.values()])];
-}
-
-async function targetOf(call: Call): Promise<{ target: EngineTarget; engine: FoundEngine | undefined }> {
-  const version = text(call, 'engineVersion');
-  if (version !== undefined)
-    return { target: { engine: 'sing-box', version, tags: text(call, 'tags')?.split(',') ?? [] }, engine: undefined };
-  const engine = await findEngine(text(call, 'engine'), call.host);
-  return { target: { engine: 'sing-box', version: engine.version, tags: engine.tags }, engine };
-}
-
-function settingsOf(call: Call): RenderSettings {
-  const port = Number(text(call, 'port') ?? defaultPort);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new ProblemError('command.usage', '--port is a number from 1 to 65535');
-  const url = text(call, 'urltestUrl');
-  return {
-    inbounds: [{ type: 'mixed', tag: 'in', listen: '127.0.0.1', listen_port: port }],
-    ...(url === undefined ? {} : { urltest: { url } }),
-  };
-}
-
-export const generate = async (call: Call): Promise<void> => {
-  const sources = texts(call, 'from');
-  if (sources.length === 0)
-    throw new ProblemError('command.usage', 'no subscription was named', { fix: 'sboxmgr generate --from FILE|URL|-' });
+/** Reads, renders, proves and writes: nothing is written that a check or a test refuses. */
+export async function generateFrom(recipe: Recipe, call: Call): Promise<void> {
+  const { out } = call;
   const to = text(call, 'to') ?? 'sing-box';
   if (to !== 'sing-box') throw new ProblemError('engine.unsupported', `--to ${to}`);
-  const { target, engine } = await targetOf(call);
-  const rendered = renderSingBox(await collectNodes(call, sources), target, settingsOf(call));
-  for (const { tag, reason } of rendered.left_out) call.out.talk(`left out ${tag}: ${reason}`);
-  const [finding] = checkReferences(rendered.config);
-  if (finding)
-    throw new ProblemError('config.invalid', `${finding.path}: ${finding.message}`, {
-      details: { findings: checkReferences(rendered.config) },
-    });
+  // The engine starts while subscriptions are read.
+  const [{ target, engine }, prepared] = await Promise.all([
+    findTarget(call),
+    prepare(recipe, call, { withTrace: flag(call, 'explain') || hasPolicies(call) }),
+  ]);
+  if (flag(call, 'explain') && prepared.result)
+    for (const line of (await import('../local/piped.ts')).traceLines(prepared.result)) out.talk(line);
+  if (hasPolicies(call)) await requirePolicies(prepared, call);
+  const rendered = renderSaying(prepared, target, call);
+  for (const { path: at, message } of rendered.warnings) out.talk(`note: ${at}: ${message}`);
+  refuseFindings(rendered);
+  const tested = recipe.tests.length === 0 ? '' : ` · ${await runTests(recipe, prepared, rendered, { target, call })}`;
   const checked = engine && call.options['check'] !== false ? await requireCheck(engine, rendered.text) : 'not checked';
-  await deliver(rendered.text, text(call, 'file') ?? '-', call.host, call.out.raw);
-  call.out.talk(`${rendered.text.length} bytes for sing-box ${target.version} · ${checked}`);
-};
+  const isDry = flag(call, 'dryRun');
+  if (!isDry) await deliver(rendered.text, call);
+  out.talk(
+    `${counted(rendered.nodes.length, 'node')}, ${rendered.text.length} bytes for sing-box ${target.version} · ${checked}${tested}${isDry ? ' · nothing was written' : ''}`,
+  );
+}
+
+/** Renders, and names what is left out; also where nothing is left. */
+function renderSaying({ render, sources }: Prepared, target: EngineTarget, { out }: Call): Rendered {
+  const say = (left: readonly LeftOut[]): void => {
+    for (const { tag, reason } of left) out.talk(`left out ${tag}: ${reason}`);
+  };
+  try {
+    const rendered = render(target);
+    say(rendered.left_out);
+    return rendered;
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.code !== 'config.no-nodes') throw error;
+    const left = (error.details?.['left_out'] ?? []) as readonly LeftOut[];
+    say(left);
+    const read = sources.reduce((count, { nodes }) => count + nodes.length, 0);
+    const isPiped = left.length === 0 && read > 0;
+    throw new ProblemError(
+      'config.no-nodes',
+      isPiped ? `operators dropped all of ${counted(read, 'node')}` : error.message,
+      {
+        cause: error,
+        ...(error.details === undefined ? {} : { details: error.details }),
+        fix: isPiped
+          ? 'See which operator, and why: --explain'
+          : 'See what another engine can run: sboxmgr engine capabilities',
+      },
+    );
+  }
+}
+
+const hasPolicies = ({ options }: Call): boolean => options['policies'] !== undefined;
+
+/** Says what the policies that are on find. @throws ProblemError `policy.denied` */
+async function requirePolicies({ result }: Prepared, call: Call): Promise<void> {
+  const { policies } = await (
+    await import('../local/policies-file.ts')
+  ).readPolicies(call.host, text(call, 'policies'));
+  const { applyPolicies } = await import('@sbox/pipeline');
+  const findings = applyPolicies(result?.nodes ?? [], policies);
+  const named = findings.map(({ policy, verdict, reason, node, count }) => ({
+    policy,
+    verdict,
+    what: `${node?.tag ?? `${count ?? 0} nodes`}: ${reason} (${policy})`,
+  }));
+  for (const { verdict, what } of named) call.out.talk(`${verdict === 'deny' ? '✗' : '!'} ${what}`);
+  const first = named.find(({ verdict }) => verdict === 'deny');
+  if (first) throw new ProblemError('policy.denied', first.what, { details: { findings } });
+}
+
+function refuseFindings({ config }: Rendered): void {
+  const findings = checkReferences(config);
+  const [first] = findings;
+  if (first) throw new ProblemError('config.invalid', `${first.path}: ${first.message}`, { details: { findings } });
+}
+
+/** `3 tests passed`. @throws ProblemError `config.test-failed`, unless the recipe says that tests only warn */
+async function runTests(
+  { tests, tests_block }: Recipe,
+  { ruleSets }: Prepared,
+  { config }: Rendered,
+  { target, call }: { target: EngineTarget; call: Call },
+): Promise<string> {
+  const { runConfigTests } = await import('@sbox/pipeline');
+  const failed = runConfigTests(config, tests, ruleSets, { version: target.version }).filter(({ ok }) => !ok);
+  const [first] = failed;
+  if (first === undefined) return `${counted(tests.length, 'test')} passed`;
+  for (const { name, detail } of failed) call.out.talk(`✗ ${name}: ${detail}`);
+  if (!tests_block) return `${failed.length} of ${tests.length} tests failed`;
+  throw new ProblemError('config.test-failed', `${first.name}: ${first.detail}`, {
+    details: { failed: failed.map(({ name, detail }) => ({ name, detail })) },
+    fix: failed.some(({ detail }) => detail.includes('the content of the rule-set'))
+      ? 'Fetch the rule-sets, so that the test can look into them: --rule-sets DIR'
+      : 'Correct the recipe or the test. Why it goes there: sboxmgr explain dest HOST:PORT --recipe FILE',
+  });
+}
 
 /** `sing-box check ok`. @throws ProblemError `engine.check-failed` with the words of the engine */
 export async function requireCheck(engine: FoundEngine, content: string): Promise<string> {
@@ -72,20 +121,9 @@ export async function requireCheck(engine: FoundEngine, content: string): Promis
   throw new ProblemError('engine.check-failed', `${where}${complaint.message}`);
 }
 
-async function deliver(content: string, file: string, host: Host, raw: (text: string) => void): Promise<void> {
-  if (file === '-') {
-    raw(content);
-    return;
-  }
-  const target = path.resolve(host.cwd, file);
-  try {
-    await writeFile(`${target}.tmp`, content, { mode: 0o600 });
-    await rename(`${target}.tmp`, target);
-  } catch (error) {
-    await rm(`${target}.tmp`, { force: true });
-    throw new ProblemError('command.failed', `${target} cannot be written: ${messageOf(error)}`, {
-      cause: error,
-      fix: 'Name a file in a directory that is there and may be written: --file FILE',
-    });
-  }
+/** Writes to `--file`, or prints. */
+export async function deliver(content: string, call: Call): Promise<void> {
+  const file = text(call, 'file') ?? '-';
+  if (file === '-') call.out.raw(content);
+  else await writeWhole(path.resolve(call.host.cwd, file), content);
 }

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { arg, text, type Call } from '../command.ts';
-import { readText } from '../connection.ts';
+import { readText } from '../read-file.ts';
 import { findEngine } from '../engine.ts';
 
 const settingsFile = '/etc/sboxmgr/manager.yaml';

@@ -1,7 +1,8 @@
-import { ProblemError } from '@sbox/core';
+import { isProblemCode, ProblemError, problemRow } from '@sbox/core';
 import type { operatorContract, RouteResult } from '@sbox/protocol';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import type { OperatorClient } from '../connection.ts';
+import { counted } from '../counted.ts';
 import type { Column } from '../out.ts';
 import { readSource } from '../read-source.ts';
 import { age, everyPage, withClient } from './remote.ts';
@@ -66,9 +67,14 @@ export const add = withClient(async (client, call) => {
   return made.version === null ? 9 : 0;
 });
 
+/** What to do about a code, on a line of its own. */
+const fixOf = (code: string | null | undefined): string =>
+  code && isProblemCode(code) ? `\nfix:   ${problemRow(code).fix}` : '';
+
 function said({ name, nodes, rejected, version, last_fetch }: Subscription): string {
-  if (version === null) return `${name} was added, but has no nodes yet: ${last_fetch?.detail ?? 'it was not fetched'}`;
-  return `${name}: version ${version}, ${nodes} nodes, ${rejected} rejected`;
+  if (version === null)
+    return `${name} was added, but has no nodes yet: ${last_fetch?.detail ?? 'it was not fetched'}${fixOf(last_fetch?.code)}`;
+  return `${name}: version ${version}, ${counted(nodes, 'node')}, ${rejected} rejected`;
 }
 
 export const show = withClient(async (client, call) => {
@@ -110,7 +116,7 @@ export const fetch = withClient(async (client, call) => {
   await call.out.thing(
     done,
     () =>
-      `${done.outcome}${done.version === null ? '' : `, version ${done.version}`}${done.detail === null ? '' : `: ${done.detail}`}`,
+      `${done.outcome}${done.version === null ? '' : `, version ${done.version}`}${done.detail === null ? '' : `: ${done.detail}`}${fixOf(done.code)}`,
   );
   return done.outcome === 'failed' || done.outcome === 'quarantined' ? 7 : 0;
 });

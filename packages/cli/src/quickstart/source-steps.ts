@@ -6,7 +6,7 @@ import type { FoundEngine } from '@sbox/engines/sing-box/run';
 import type { ParsedSubscription } from '@sbox/formats';
 import { text } from '../command.ts';
 import { requireCheck } from '../commands/generate.ts';
-import { parseSource, summarise } from '../commands/inspect.ts';
+import { parseSource, summarise } from '../local/parse-source.ts';
 import { findEngine } from '../engine.ts';
 import { readSource } from '../read-source.ts';
 import { version } from '../version.ts';
@@ -84,7 +84,9 @@ export async function sourceStep(
 
 export async function readStep({ steps, call }: Run, from: string): Promise<ParsedSubscription> {
   return await steps.run('read', `read ${from}`, async () => {
-    const parsed = parseSource(await readSource(from, call.host, text(call, 'userAgent') ?? defaultUserAgent));
+    const parsed = parseSource(
+      await readSource(from, call.host, { userAgent: text(call, 'userAgent') ?? defaultUserAgent }),
+    );
     const { format, nodes, rejected } = parsed;
     return [
       parsed,

@@ -1,0 +1,155 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from '@jest/globals';
+import { openTestHost, singBox, type Ran, type TestHost } from './test-host.ts';
+
+interface Managed extends AsyncDisposable {
+  readonly host: TestHost;
+  readonly run: (...words: string[]) => Promise<Ran>;
+}
+
+/** A real manager, started by the command that starts it, and a command line that talks to it. */
+async function openManager(): Promise<Managed> {
+  const host = openTestHost();
+  const stopping = new AbortController();
+  let hear: (line: string) => void = () => undefined;
+  const ready = new Promise<string>((resolve) => {
+    hear = resolve;
+  });
+  const words = ['serve', '--data', 'data', '--listen', '127.0.0.1:0', '--engine', singBox, '--ready-json'];
+  const served = host.run(words, {
+    signal: stopping.signal,
+    stdout: (text) => {
+      if (text.startsWith('{')) hear(text);
+    },
+  });
+  const first = await Promise.race([ready, served]);
+  if (typeof first !== 'string') throw new Error(first.stderr);
+  const { url, adminTokenFile } = readReady(first);
+  const env = { SBOX_SING_BOX: singBox, SBOXMGR_URL: url, SBOXMGR_TOKEN_FILE: adminTokenFile };
+  return {
+    host,
+    run: async (...typed) => await host.run(typed, { env }),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await served;
+      host[Symbol.dispose]();
+    },
+  };
+}
+
+function readReady(line: string): { url: string; adminTokenFile: string } {
+  const ready = JSON.parse(line) as Record<string, string>;
+  return { url: ready['url'] ?? '', adminTokenFile: ready['admin_token_file'] ?? ready['adminTokenFile'] ?? '' };
+}
+
+const links = [
+  'trojan://long-secret@192.0.2.1:443?sni=a.example#Amsterdam NL',
+  'trojan://other-secret@192.0.2.3:443?sni=b.example#Berlin DE',
+].join('\n');
+const recipe = `
+pipeline:
+  - { operator: group, tag: germany, type: urltest, match: { country: DE } }
+tests:
+  - { name: ads, destination: x.ads.example, expect: { verdict: reject } }
+`;
+
+test('a config of the manager: its recipe, questions, tests, templates', async () => {
+  await using manager = await openManager();
+  const { run, host } = manager;
+  const file = (name: string): string => path.join(host.dir, name);
+  writeFileSync(file('nodes.txt'), links);
+  writeFileSync(file('recipe.yaml'), recipe);
+  expect(await run('subscription', 'add', 'home', './nodes.txt')).toMatchObject({ code: 0 });
+
+  const words =
+    'config create main --subscription home --template mixed --set block_domains=ads.example --set port=1099';
+  const made = await run(...words.split(' '), '--pipeline', 'recipe.yaml', '--tests', 'recipe.yaml');
+  expect(made).toMatchObject({ code: 0, stdout: 'main: version 1\n' });
+
+  const dest = await run('explain', 'config', 'main', '--dest', 'x.ads.example:443');
+  expect(dest).toMatchObject({ code: 0, stdout: expect.stringMatching(/^verdict {4}is refused\nrule {7}2: /) });
+  const node = await run('explain', 'config', 'main', '--node', 'Berlin DE', '-o', 'json');
+  expect(JSON.parse(node.stdout)).toMatchObject({ version: 1, node: { verdict: 'kept', tag: 'Berlin DE' } });
+  expect((await run('explain', 'config', 'main')).code).toBe(2);
+  expect((await run('explain', 'config', 'nobody', '--dest', 'a.example')).code).toBe(3);
+
+  const tested = await run('config', 'test', 'main', '--junit', 'results.xml');
+  expect(tested).toMatchObject({ code: 0, stdout: expect.stringContaining('✔ ads') });
+  expect(readFileSync(file('results.xml'), 'utf8')).toContain('classname="main" name="ads"');
+  const piped = await run('config', 'test', 'main', '--junit', '-');
+  expect(piped).toMatchObject({
+    stdout: readFileSync(file('results.xml'), 'utf8'),
+    stderr: expect.stringContaining('✔ ads'),
+  });
+
+  expect(
+    await run(
+      'config',
+      'edit',
+      'main',
+      '--template',
+      'mixed',
+      '--set',
+      'port=1100',
+      '--set',
+      'block_domains=ads.example',
+    ),
+  ).toMatchObject({ code: 0 });
+  expect(await run('config', 'generate', 'main')).toMatchObject({ code: 0 });
+  const diff = await run('config', 'diff', 'main', '2', '--exit-code');
+  expect(diff).toMatchObject({ code: 20, stdout: '1 inbound changed, DNS unchanged\n~ inbound in: listen_port\n' });
+
+  const upgrade = await run('config', 'upgrade-preview', 'main', '--to', '1.13');
+  expect(upgrade).toMatchObject({ code: 0, stdout: expect.stringMatching(/→ 1\.13\.0: it would run/) });
+  expect(await run('rule-set', 'list')).toMatchObject({ code: 0 });
+  expect(await run('rule-set', 'refresh')).toMatchObject({ code: 0 });
+});
+
+test('a port that was asked for is the port, whatever the template', async () => {
+  await using manager = await openManager();
+  const { run, host } = manager;
+  writeFileSync(path.join(host.dir, 'nodes.txt'), links);
+  await run('subscription', 'add', 'home', './nodes.txt');
+  const create = async (name: string, ...more: string[]): Promise<Ran> =>
+    await run('config', 'create', name, '--subscription', 'home', '--template', ...more, '--port', '1099');
+  const portOf = async (name: string): Promise<unknown> =>
+    (JSON.parse((await run('config', 'export', name)).stdout) as { inbounds: { listen_port: number }[] }).inbounds[0]
+      ?.listen_port;
+
+  await create('plain', 'mixed');
+  await create('ads', 'mixed', '--set', 'block_domains=ads.example');
+  expect([await portOf('plain'), await portOf('ads')]).toEqual([1099, 1099]);
+  const server = await create('relay', 'server', '--set', 'vless_port=443');
+  expect(server).toMatchObject({ code: 2, stderr: expect.stringContaining('server has no such parameter') });
+
+  expect(await run('config', 'edit', 'plain', '--port', '1100')).toMatchObject({ code: 0 });
+  const edited = await run('config', 'edit', 'ads', '--port', '1100');
+  expect(edited).toMatchObject({ code: 2, stderr: expect.stringContaining('--template mixed --set port=1100') });
+});
+
+test('templates of the manager', async () => {
+  await using manager = await openManager();
+  const { run, host } = manager;
+  const own = {
+    name: 'x',
+    engine: 'sing-box',
+    description: 'Mine.',
+    params: {},
+    document: { outbounds: [{ type: 'direct', tag: 'd' }] },
+  };
+  writeFileSync(path.join(host.dir, 'own.json'), JSON.stringify(own));
+  expect(await run('template', 'create', 'own', '--file', 'own.json')).toMatchObject({
+    code: 0,
+    stdout: 'own: version 1\n',
+  });
+  writeFileSync(path.join(host.dir, 'own.json'), JSON.stringify({ ...own, description: 'Newer.' }));
+  expect(await run('template', 'edit', 'own', '--file', 'own.json', '-m', 'why')).toMatchObject({ code: 0 });
+  expect((await run('template', 'list', '--remote', '-o', 'name')).stdout).toContain('own\n');
+  expect((await run('template', 'show', 'own', '--remote')).stdout).toContain('own: Newer.');
+  const history = await run('template', 'history', 'own', '-o', 'json');
+  expect(JSON.parse(history.stdout)).toMatchObject([{ version: 2, message: 'why' }, { version: 1 }]);
+  expect((await run('template', 'create', 'own')).code).toBe(2);
+  expect((await run('template', 'remove', 'own')).code).toBe(0);
+  expect((await run('template', 'history', 'own')).code).toBe(3);
+});
