@@ -133,6 +133,19 @@ test('generate writes a config that the engine accepts, and says what it left ou
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
+test('generate with no node left says why, and what helps here', async () => {
+  using host = openTestHost();
+  const dropped = await host.run(['generate', '-u', '-', '--filter', 'country == BR'], { input: links });
+  expect(dropped).toMatchObject({
+    code: 7,
+    stderr: expect.stringMatching(/the pipeline dropped all of \d+ nodes\nfix: .*--explain/),
+  });
+  const unable = await host.run(['generate', '-u', '-', '--engine-version', '1.14.4'], {
+    input: 'juicity://b831381d-6324-4d53-ad4f-8cda48b30811:pw@[2001:db8::1]:443?sni=a.example#Juice',
+  });
+  expect(unable).toMatchObject({ code: 7, stderr: expect.stringContaining('left out Juice: ') });
+});
+
 test('generate for an engine that is not here', async () => {
   using host = openTestHost();
   const { code, stdout } = await host.run(
@@ -143,6 +156,9 @@ test('generate for an engine that is not here', async () => {
   expect(JSON.parse(stdout)).toHaveProperty('outbounds');
   const old = await host.run(['generate', '-u', '-', '--engine-version', '1.9.0'], { input: links });
   expect(old.code).toBe(7);
+  expect((await host.run(['generate', '-u', '-', '--engine-version', 'abc'], { input: links })).code).toBe(2);
+  const future = await host.run(['generate', '-u', '-', '--engine-version', '1.99'], { input: links });
+  expect(future.stderr).toContain('newer than what is known here');
   expect(old.stderr).toMatch(/^error: the engine is too old\ncause: .*\nfix: {3}upgrade the engine to 1\.11/m);
 });
 
@@ -185,5 +201,7 @@ test('a manager that is not there', async () => {
     /^error: cannot reach manager at http:\/\/127\.0\.0\.1:9 \(ECONNREFUSED\)\ncause: 3 tries in /,
   );
   expect((await host.run(['status', '--manager', 'ftp://x'])).code).toBe(2);
+  const empty = await host.run(['status'], { env: { SBOXMGR_URL: '' } });
+  expect(empty).toMatchObject({ code: 2, stderr: expect.stringContaining('the address of the manager is empty') });
   expect((await host.run(['status', '--token-file', 'nowhere'])).code).toBe(3);
 });

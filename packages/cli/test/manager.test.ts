@@ -5,6 +5,7 @@ import { openTestHost, singBox, type Ran, type TestHost } from './test-host.ts';
 
 interface Managed extends AsyncDisposable {
   readonly host: TestHost;
+  readonly url: string;
   readonly run: (...words: string[]) => Promise<Ran>;
 }
 
@@ -29,6 +30,7 @@ async function openManager(): Promise<Managed> {
   const env = { SBOX_SING_BOX: singBox, SBOXMGR_URL: url, SBOXMGR_TOKEN_FILE: adminTokenFile };
   return {
     host,
+    url,
     run: async (...typed) => await host.run(typed, { env }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
@@ -146,6 +148,8 @@ test('templates of the manager', async () => {
   writeFileSync(path.join(host.dir, 'own.json'), JSON.stringify({ ...own, description: 'Newer.' }));
   expect(await run('template', 'edit', 'own', '--file', 'own.json', '-m', 'why')).toMatchObject({ code: 0 });
   expect((await run('template', 'list', '--remote', '-o', 'name')).stdout).toContain('own\n');
+  const named = await run('template', 'list', '--manager', manager.url, '-o', 'name');
+  expect(named.stdout).toContain('own\n');
   expect((await run('template', 'show', 'own', '--remote')).stdout).toContain('own: Newer.');
   const history = await run('template', 'history', 'own', '-o', 'json');
   expect(JSON.parse(history.stdout)).toMatchObject([{ version: 2, message: 'why' }, { version: 1 }]);

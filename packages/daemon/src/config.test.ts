@@ -35,6 +35,13 @@ test('defaults are enough', () => {
   });
 });
 
+test('a variable may write a list with commas, as one item or as YAML', () => {
+  const allow = (text: string) => read({ environment: { SBOX_FETCH_ALLOW: text } }).value.fetch.allow;
+  expect(allow('10.0.0.0/8')).toEqual(['10.0.0.0/8']);
+  expect(allow('10.0.0.0/8, 127.0.0.0/8')).toEqual(['10.0.0.0/8', '127.0.0.0/8']);
+  expect(allow('["10.0.0.0/8"]')).toEqual(['10.0.0.0/8']);
+});
+
 test('flag beats environment beats later file beats earlier file, key by key, and explain says who won', () => {
   const settings = read({
     files: [file('listen: a:1\nfetch: {timeout_ms: 1, proxy: one}\n'), file('fetch:\n  timeout_ms: 2\n', 'b.yaml')],

@@ -30,7 +30,7 @@ export interface Settings<T> {
 export function readSettings<S extends z.ZodMiniType>(schema: S, input: SettingsInput): Settings<z.output<S>> {
   const leaves = leavesOf(shapeOf(schema), '');
   const keys = leaves.map(({ key }) => key);
-  const texts = new Set(leaves.filter(({ type }) => type === 'string').map(({ key }) => key));
+  const types = new Map(leaves.map(({ key, type }) => [key, type]));
   const origin = new Map<string, { layer: Layer; from: string }>();
   const merged: Record<string, unknown> = {};
   for (const { name, text } of input.files ?? []) {
@@ -41,7 +41,7 @@ export function readSettings<S extends z.ZodMiniType>(schema: S, input: Settings
     const variable = `${input.prefix}_${key.replaceAll('.', '_').toUpperCase()}`;
     const value = input.environment?.[variable];
     if (value !== undefined)
-      put(merged, origin, key, readVariable(variable, value, texts.has(key)), { layer: 'environment', from: variable });
+      put(merged, origin, key, readVariable(variable, value, types.get(key)), { layer: 'environment', from: variable });
   }
   for (const [key, value] of Object.entries(input.flags ?? {})) {
     if (value !== undefined) put(merged, origin, key, value, { layer: 'flag', from: `--${key}` });
@@ -87,17 +87,20 @@ const leavesOf = ({ properties }: Shape, at: string): readonly { readonly key: s
     return inner.properties ? leavesOf(inner, key) : [{ key, type: inner.type }];
   });
 
-/** Variables are text; what is no text in the schema is written as in YAML: `5`, `true`, `[a, b]`. */
-function readVariable(name: string, value: string, isText: boolean): unknown {
-  if (isText) return value;
+/** Variables are text; what is no text in the schema is written as in YAML: `5`, `true`, `[a, b]`, or a list as `a,b`. */
+function readVariable(name: string, value: string, type: unknown): unknown {
+  if (type === 'string') return value;
   try {
-    return parseYaml(value) as unknown;
+    const read = parseYaml(value) as unknown;
+    return type === 'array' && typeof read === 'string' ? listOf(read) : read;
   } catch (error) {
     throw new ProblemError('settings.invalid', `${name} is not valid YAML: ${(error as Error).message}`, {
       cause: error,
     });
   }
 }
+
+const listOf = (text: string): string[] => text.split(',').flatMap((item) => item.trim() || []);
 
 /** Leaves of a tree; keys that the schema does not know stay whole, so that the schema can name them. */
 function flatten(tree: Tree, keys: readonly string[], at = ''): [string, unknown][] {

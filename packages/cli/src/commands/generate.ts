@@ -39,7 +39,7 @@ export async function generateFrom(recipe: Recipe, call: Call): Promise<void> {
 }
 
 /** Renders, and names what is left out; also where nothing is left. */
-function renderSaying({ render, sources }: Prepared, target: EngineTarget, { out }: Call): Rendered {
+export function renderSaying({ render, sources }: Prepared, target: EngineTarget, { out }: Call): Rendered {
   const say = (left: readonly LeftOut[]): void => {
     for (const { tag, reason } of left) out.talk(`left out ${tag}: ${reason}`);
   };
@@ -52,19 +52,31 @@ function renderSaying({ render, sources }: Prepared, target: EngineTarget, { out
     const left = (error.details?.['left_out'] ?? []) as readonly LeftOut[];
     say(left);
     const read = sources.reduce((count, { nodes }) => count + nodes.length, 0);
-    const isPiped = left.length === 0 && read > 0;
-    throw new ProblemError(
-      'config.no-nodes',
-      isPiped ? `operators dropped all of ${counted(read, 'node')}` : error.message,
-      {
-        cause: error,
-        ...(error.details === undefined ? {} : { details: error.details }),
-        fix: isPiped
-          ? 'See which operator, and why: --explain'
-          : 'See what another engine can run: sboxmgr engine capabilities',
-      },
-    );
+    throw noNodesHere(error, { read, isLeftOut: left.length > 0 });
   }
+}
+
+/** The same problem, with what helps where there is no manager. */
+function noNodesHere(
+  cause: ProblemError,
+  { read, isLeftOut }: { readonly read: number; readonly isLeftOut: boolean },
+): ProblemError {
+  const { message, details } = cause;
+  const more = { cause, ...(details === undefined ? {} : { details }) };
+  if (isLeftOut)
+    return new ProblemError('config.no-nodes', message, {
+      ...more,
+      fix: 'See what another engine can run: sboxmgr engine capabilities',
+    });
+  if (read === 0)
+    return new ProblemError('config.no-nodes', message, {
+      ...more,
+      fix: 'Name a subscription that has some: --from FILE|URL   ·   look at it: sboxmgr inspect FILE|URL',
+    });
+  return new ProblemError('config.no-nodes', `the pipeline dropped all of ${counted(read, 'node')}`, {
+    ...more,
+    fix: 'See which operator did it, and why: --explain',
+  });
 }
 
 const hasPolicies = ({ options }: Call): boolean => options['policies'] !== undefined;

@@ -1,8 +1,9 @@
-import { ProblemError, redact } from '@sbox/core';
+import { ProblemError, redact, redactText } from '@sbox/core';
 import type { Metadata, Node, Rejected } from '@sbox/formats';
 import { arg, flag, text, type Call } from '../command.ts';
 import { parseSource, summarise, type LooselyParsed } from '../local/parse-source.ts';
-import type { Column } from '../out.ts';
+import { nodeAddress } from '../node-address.ts';
+import type { Column, Out } from '../out.ts';
 import { readSource, type Source } from '../read-source.ts';
 
 const shownBytes = 400;
@@ -10,7 +11,7 @@ const shownBytes = 400;
 export const nodeColumns = (reveal: boolean): Column<Node>[] => [
   { title: 'TAG', value: ({ tag }) => tag },
   { title: 'TYPE', value: ({ type }) => type },
-  { title: 'SERVER', value: ({ server, server_port }) => `${server}:${server_port}` },
+  { title: 'SERVER', value: nodeAddress },
   { title: 'TLS', value: ({ tls }) => (tls?.enabled ? (tls.reality ? 'reality' : (tls.server_name ?? 'yes')) : '') },
   { title: 'TRANSPORT', value: ({ transport }) => transport?.type ?? '' },
   { title: 'ID', value: ({ id }) => id },
@@ -47,11 +48,13 @@ export const inspect = async (call: Call): Promise<number> => {
     for (const line of metadataLines(metadata)) out.talk(line);
     if (nodes.length < parsed.nodes.length) out.talk(`${nodes.length} of them are shown`);
   }
-  const whole = out.format === 'json' || out.format === 'yaml' ? await forPrograms(nodes) : { nodes };
-  await out.rows(nodes, nodeColumns(flag(call, 'reveal')), { format, rejected, metadata, ...whole });
+  const { nodes: listed, ...made } = isForPrograms(out) ? await forPrograms(nodes) : { nodes };
+  await out.rows(nodes, nodeColumns(flag(call, 'reveal')), { format, nodes: listed, rejected, metadata, ...made });
   if (out.format === 'table' && rejected.length > 0) out.talk(`see why: sboxmgr inspect ${arg(call, 0)} --rejected`);
   return code;
 };
+
+const isForPrograms = ({ format }: Out): boolean => format === 'json' || format === 'yaml';
 
 /** The nodes, and beside them what the newest sing-box with every build tag makes of them. */
 async function forPrograms(nodes: readonly Node[]) {
@@ -118,7 +121,9 @@ function parseLoosely(source: Source): MaybeParsed {
     return {
       format: typeof details['format'] === 'string' ? details['format'] : 'unknown',
       nodes: [],
-      rejected: hasLines ? ((details['rejected'] ?? []) as Rejected[]) : [{ line: 1, code, reason: message }],
+      rejected: hasLines
+        ? ((details['rejected'] ?? []) as Rejected[])
+        : [{ line: 1, code, reason: redactText(message) }],
       metadata: { notices: (details['notices'] ?? []) as string[] },
       ...(hasLines ? {} : { problem: error }),
     };

@@ -8,6 +8,7 @@ import {
   type PolicyFinding,
 } from '@sbox/pipeline';
 import { text, texts, wholeNumber, type Call } from '../command.ts';
+import { counted } from '../counted.ts';
 import { readPolicies, switchPolicies, type PolicyList } from '../local/policies-file.ts';
 import { prepare } from '../local/prepare.ts';
 import { recipeOf } from '../local/recipe-options.ts';
@@ -46,7 +47,7 @@ export const test = async (call: Call): Promise<number> => {
     { title: 'WHY', value: ({ reason }) => reason },
   ]);
   const denied = findings.filter(({ verdict }) => verdict === 'deny').length;
-  call.out.talk(`${findings.length} findings, ${denied} of them deny`);
+  call.out.talk(`${counted(findings.length, 'finding')}, ${denied} of them deny`);
   return denied > 0 ? 7 : 0;
 };
 

@@ -5,6 +5,7 @@ import { uniqueTags, type Node } from '@sbox/formats';
 import { arg, flag, text, wholeNumber, type Call } from '../command.ts';
 import { findEngine } from '../engine.ts';
 import { parseSource, summarise } from '../local/parse-source.ts';
+import { nodeAddress } from '../node-address.ts';
 import { probeTcp, type Probed } from '../probe/tcp-probe.ts';
 import { requestThroughProxy } from '../quickstart/proxied-request.ts';
 import { readSource } from '../read-source.ts';
@@ -38,7 +39,7 @@ export const probe = async (call: Call): Promise<number> => {
       id: node.id,
       tag: node.tag,
       type: node.type,
-      server: `${node.server}:${node.server_port ?? ''}`,
+      server: nodeAddress(node),
       ...(measured.get(node.id) ?? { ms: null, reason: 'it was not asked' }),
     }))
     .toSorted((a, b) => (a.ms ?? Infinity) - (b.ms ?? Infinity) || 0);

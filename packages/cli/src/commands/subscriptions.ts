@@ -3,6 +3,7 @@ import type { operatorContract, RouteResult } from '@sbox/protocol';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import type { OperatorClient } from '../connection.ts';
 import { counted } from '../counted.ts';
+import { nodeAddress } from '../node-address.ts';
 import type { Column } from '../out.ts';
 import { readSource } from '../read-source.ts';
 import { age, everyPage, withClient } from './remote.ts';
@@ -124,7 +125,7 @@ export const fetch = withClient(async (client, call) => {
 const nodeColumns: Column<Node>[] = [
   { title: 'TAG', value: ({ tag }) => tag },
   { title: 'TYPE', value: ({ type }) => type },
-  { title: 'SERVER', value: ({ server, server_port }) => `${server}:${server_port}` },
+  { title: 'SERVER', value: nodeAddress },
 ];
 
 export const preview = withClient(async (client, call) => {

@@ -12,7 +12,7 @@ import { recipeOf } from '../local/recipe-options.ts';
 import { choiceOf, findTemplate, paramsOf, readTemplate } from '../local/templates.ts';
 import { sha256 } from '../sha256.ts';
 import { writeWhole } from '../write-file.ts';
-import { deliver } from './generate.ts';
+import { deliver, renderSaying } from './generate.ts';
 import { everyPage, withClient } from './remote.ts';
 
 /** Who names a manager asks it. */
@@ -73,7 +73,7 @@ function kindOf(spec: ParamSpec): string {
 export const render = async (call: Call): Promise<void> => {
   const asked = { ...call, options: { ...call.options, template: arg(call, 0) } };
   const [{ target }, prepared] = await Promise.all([findAnyTarget(call), prepare(await recipeOf(asked), asked)]);
-  const rendered = prepared.render(target);
+  const rendered = renderSaying(prepared, target, call);
   for (const { path: at, message } of rendered.warnings) call.out.talk(`note: ${at}: ${message}`);
   await deliver(rendered.text, call);
 };
@@ -91,7 +91,7 @@ export const lint = async (call: Call): Promise<void> => {
   const values = missing.length === 0 ? hideSecrets(template, readParams(template, given)) : null;
   await call.out.thing({ ok: true, name: template.name, missing, values }, () =>
     [
-      `✔ ${template.name}: ${Object.keys(template.params).length} parameters`,
+      `✔ ${template.name}: ${counted(Object.keys(template.params).length, 'parameter')}`,
       ...(missing.length === 0 ? [] : [`  have to be given: ${missing.join(', ')}`]),
     ].join('\n'),
   );

@@ -66,7 +66,7 @@ function paramsOf(call: Call): Record<string, unknown> {
 const knownTypes = ['tun', 'mixed', 'socks', 'http'];
 
 /** @throws ProblemError `command.usage` */
-export function inboundTypes(call: Call): string[] {
+function inboundTypes(call: Call): string[] {
   const types = (text(call, 'inboundTypes') ?? '').split(',').flatMap((type) => type.trim() || []);
   const strange = types.find((type) => !knownTypes.includes(type));
   if (strange === undefined) return types;

@@ -24,7 +24,7 @@ export function readSurge(text: string, collector: Collector, limits: Limits): v
   for (const line of lines) addLine(line, collector, { limits, context: { wireguard, keys } });
 }
 
-export function addLine(
+function addLine(
   { text, number }: Pick<IniLine, 'text' | 'number'>,
   collector: Collector,
   { limits, context }: { limits: Limits; context: LineContext },

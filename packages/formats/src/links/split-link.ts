@@ -112,7 +112,7 @@ export function setPortRanges(params: Params, { port }: Authority): void {
 }
 
 /** User name and password before the `@`: plain and escaped, or base64 of `user:password`. */
-export function splitCredentials({ user = '' }: Authority): readonly [string, string] {
+function splitCredentials({ user = '' }: Authority): readonly [string, string] {
   const decoded = user.includes(':') ? undefined : decodeBase64(decodePercent(user));
   if (decoded?.includes(':') === true) return splitOnce(decoded, ':');
   const [username, password] = splitOnce(user, ':');

@@ -22,9 +22,15 @@ export function wrappedUrl(line: string): string | undefined {
   return link !== undefined && isWebAddress(link) ? inner : undefined;
 }
 
-/** Whether an http(s) link is an address to fetch: it has a path or a query. A proxy has neither. */
-export const isWebAddress = ({ scheme, body, query }: SplitLink): boolean =>
-  (scheme === 'https' || scheme === 'http') && (/\/./.test(body) || (query !== '' && body.endsWith('/')));
+/**
+ * Whether an http(s) link is an address to fetch or to look at: it has a path or a query, or nothing but a host, as
+ * providers put their pages among the nodes. A proxy has a port, a user or a name.
+ */
+export const isWebAddress = ({ scheme, body, query, name }: SplitLink): boolean =>
+  (scheme === 'https' || scheme === 'http') &&
+  (/\/./.test(body) || (query !== '' && body.endsWith('/')) || (query === '' && name === '' && isBareHost(body)));
+
+const isBareHost = (body: string): boolean => !body.includes('@') && !/:\d+\/?$/.test(body);
 
 export const isImportScheme = (scheme: string): boolean => importSchemes.has(scheme);
 

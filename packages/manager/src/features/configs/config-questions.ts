@@ -72,10 +72,9 @@ export function createConfigQuestions({ store, versions, engine }: ConfigQuestio
         tests: inputs.tests,
         ruleSets: await loadRuleSets(store, inputs),
       });
-      // Only an engine that is there can be asked, and only about what could be made.
-      const engine_check = preview.problem
-        ? null
-        : await versions.check((await versions.renderFor(inputs, target(to))).made);
+      // Only an engine that is there can be asked, and only about its own line and what could be made.
+      const canAsk = preview.problem === null && lineOf(to) === lineOf(own.version);
+      const engine_check = canAsk ? await versions.check((await versions.renderFor(inputs, target(to))).made) : null;
       const ok = preview.ok && engine_check?.ok !== false;
       return { ...preview, broken_tests: broken_tests.map(showResult), engine_check, ok };
     },
@@ -87,6 +86,9 @@ export function createConfigQuestions({ store, versions, engine }: ConfigQuestio
     },
   };
 }
+
+/** `1.14.4` is of the line `1.14`. */
+const lineOf = (version: string): string => /^v?(\d+\.\d+)/.exec(version)?.[1] ?? version;
 
 /** `1.14` means its first release. */
 const wholeVersion = (version: string): string => (/^\d+\.\d+$/.test(version) ? `${version}.0` : version);
