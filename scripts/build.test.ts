@@ -27,7 +27,7 @@ const forbidden: readonly [pattern: RegExp, why: string][] = [
   [/node_modules\/undici\/index\.js/, "undici's index loads every client there is"],
   [/node_modules\/zod\/v4\/classic\//, 'zod classic weighs twice zod/mini'],
   [/packages\/formats\//, 'subscriptions are never parsed on a server'],
-  [/sing-box\/(render|node-table|fields|profile)[\w-]*\.ts/, 'servers do not render'],
+  [/sing-box\/(render\.ts|profile\.ts|nodes\/|compose\/|dialects\/)/, 'servers do not render'],
   [/packages\/manager\//, 'the manager is another program'],
   [/node_modules\/(kysely|better-sqlite3|js-yaml|@peculiar)\//, "these are the manager's"],
 ];

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Flow } from '../src/sing-box/route-match.ts';
+import type { Flow } from '../src/sing-box/routes/route-match.ts';
 
 type Part = Record<string, unknown>;
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { plainText } from '../src/sing-box/run.ts';
-import type { Flow } from '../src/sing-box/route-match.ts';
+import type { Flow } from '../src/sing-box/routes/route-match.ts';
 import { createWorkplace, freePort, type RealEngine } from './real-engine.ts';
 
 /** Where a real engine sent a connection: `reject`, `hijack-dns`, or the outbound; and the rule that did it. */

@@ -1,4 +1,4 @@
-import type { CapabilityKind, capabilityTable } from '../src/sing-box/capability-table.ts';
+import type { CapabilityKind, capabilityTable } from '../src/sing-box/nodes/capability-table.ts';
 import { key16, key32 } from './arbitrary-nodes.ts';
 
 type Kinds = typeof capabilityTable;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { deprecationsIn, deprecationTable } from '../src/sing-box/deprecations.ts';
+import { deprecationsIn, deprecationTable } from '../src/sing-box/checks/deprecations.ts';
 import type { Json } from '../src/sing-box/document.ts';
 import { plainText } from '../src/sing-box/run.ts';
 import { createWorkplace, engines, type RealEngine } from './real-engine.ts';

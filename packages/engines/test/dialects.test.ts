@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { lowerDialect } from '../src/sing-box/dialects.ts';
+import { lowerDialect } from '../src/sing-box/dialects/dialects.ts';
 import type { Json } from '../src/sing-box/document.ts';
-import { newFields, type NewFields } from '../src/sing-box/new-fields.ts';
+import { newFields, type NewFields } from '../src/sing-box/dialects/new-fields.ts';
 import { profileOf } from '../src/sing-box/profile.ts';
 import { createWorkplace, engines, saidOfEngines, type RealEngine } from './real-engine.ts';
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { adviceFor } from '../src/sing-box/advise.ts';
-import { checkReferences } from '../src/sing-box/check-references.ts';
+import { adviceFor } from '../src/sing-box/checks/advise.ts';
+import { checkReferences } from '../src/sing-box/checks/check-references.ts';
 import { plainText } from '../src/sing-box/run.ts';
 import { createWorkplace, freePort, pinned } from './real-engine.ts';
 

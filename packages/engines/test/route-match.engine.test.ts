@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { createRouteMatcher, type Flow } from '../src/sing-box/route-match.ts';
+import { createRouteMatcher, type Flow } from '../src/sing-box/routes/route-match.ts';
 import { anyFlow, anyRule, anyRuleSet } from './arbitrary-routes.ts';
 import { startAskedEngine, udpDestination, type RealAnswer } from './asked-engine.ts';
 import { engines, pinned, type RealEngine } from './real-engine.ts';

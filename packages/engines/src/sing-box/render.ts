@@ -1,23 +1,29 @@
 /** How the manager and the command line make configurations for sing-box and look at them. */
-export { capabilities, capabilitiesPage, type Capability } from './capabilities.ts';
-export { checkReferences, type Finding, type FindingCode } from './check-references.ts';
-export { composeSingBox, takesNodes, type Composition } from './compose.ts';
-export { dialectRows } from './dialects.ts';
-export { diffOutbounds, type ChangedOutbound, type OutboundDiff } from './diff-outbounds.ts';
+export { capabilities, capabilitiesPage, type Capability } from './nodes/capabilities.ts';
+export { checkReferences, type Finding, type FindingCode } from './checks/check-references.ts';
+export { composeSingBox, takesNodes, type Composition } from './compose/compose.ts';
+export { dialectRows } from './dialects/dialects.ts';
+export { diffOutbounds, type ChangedOutbound, type OutboundDiff } from './changes/diff-outbounds.ts';
 export type { Json } from './document.ts';
 export type { Group, GroupMember, GroupType, RenderWarning, RenditionFile } from './parts.ts';
 export { fullTarget, profileKey, type EngineTarget } from './profile.ts';
-export { remoteRuleSets, type RemoteRuleSet, type RuleSetFile } from './remote-rule-sets.ts';
-export { defaultSkeleton, renderSingBox, type LeftOut, type Rendered, type SingBoxConfig } from './render-config.ts';
+export { remoteRuleSets, type RemoteRuleSet, type RuleSetFile } from './compose/remote-rule-sets.ts';
+export {
+  defaultSkeleton,
+  renderSingBox,
+  type LeftOut,
+  type Rendered,
+  type SingBoxConfig,
+} from './compose/render-config.ts';
 export {
   renderDefaults,
   type DnsSettings,
   type InboundSettings,
   type RenderSettings,
   type UrltestSettings,
-} from './render-settings.ts';
-export { writeNodes, type WriteOptions, type WrittenNodes } from './write-nodes.ts';
-export { adviceFor, type Advice, type AdviceCode } from './advise.ts';
+} from './compose/render-settings.ts';
+export { writeNodes, type WriteOptions, type WrittenNodes } from './nodes/write-nodes.ts';
+export { adviceFor, type Advice, type AdviceCode } from './checks/advise.ts';
 export {
   behaviourChanges,
   deprecationTable,
@@ -25,13 +31,13 @@ export {
   type BehaviourChange,
   type Deprecation,
   type DeprecationRow,
-} from './deprecations.ts';
-export type { ChangedGroup, ChangedItem, ConfigDiff, Renamed, TaggedDiff } from './config-diff.ts';
-export { diffConfigs, type DiffOptions } from './diff-config.ts';
-export type { ListDiff, ListedItem } from './diff-lists.ts';
-export { parseIp } from './ip-ranges.ts';
-export type { OutboundPath, PathStep, Selected, Verdict } from './outbound-path.ts';
-export type { Flow } from './route-facts.ts';
+} from './checks/deprecations.ts';
+export type { ChangedGroup, ChangedItem, ConfigDiff, Renamed, TaggedDiff } from './changes/config-diff.ts';
+export { diffConfigs, type DiffOptions } from './changes/diff-config.ts';
+export type { ListDiff, ListedItem } from './changes/diff-lists.ts';
+export { parseIp } from './routes/ip-ranges.ts';
+export type { OutboundPath, PathStep, Selected, Verdict } from './routes/outbound-path.ts';
+export type { Flow } from './routes/route-facts.ts';
 export {
   createRouteMatcher,
   matchRoute,
@@ -39,8 +45,8 @@ export {
   type RouteMatch,
   type RouteStep,
   type RuleSetContents,
-} from './route-match.ts';
-export type { RegexFactory } from './rule-conditions.ts';
-export { parseSrs, type SrsOptions } from './rule-sets-binary.ts';
-export { parseRuleSet, type RuleSet } from './rule-sets-json.ts';
-export { ruleText } from './rule-text.ts';
+} from './routes/route-match.ts';
+export type { RegexFactory } from './routes/rule-conditions.ts';
+export { parseSrs, type SrsOptions } from './routes/rule-sets-binary.ts';
+export { parseRuleSet, type RuleSet } from './routes/rule-sets-json.ts';
+export { ruleText } from './routes/rule-text.ts';

@@ -2,7 +2,7 @@
  * What the agent must know to run sing-box: its version, its commands, the overlay, and how it takes a new rendition.
  * Small on purpose: nothing of formats or of rendering is behind this door.
  */
-export { checkReferences, type Finding, type FindingCode } from './check-references.ts';
+export { checkReferences, type Finding, type FindingCode } from './checks/check-references.ts';
 export {
   parseVersion,
   plainText,
@@ -10,9 +10,9 @@ export {
   type EngineCommand,
   type EngineComplaint,
   type EngineVersion,
-} from './commands.ts';
-export { findSingBox, type EngineSearch, type FoundEngine } from './find.ts';
+} from './running/commands.ts';
+export { findSingBox, type EngineSearch, type FoundEngine } from './running/find.ts';
 export { listenPorts, type ListenPort } from './listen-ports.ts';
-export { overlay, probeTag, type Overlaid, type Probe, type Slot } from './overlay.ts';
-export { planReload, type ReloadPlan, type UnitState } from './reload.ts';
-export type { Choices } from './trial.ts';
+export { overlay, probeTag, type Overlaid, type Probe, type Slot } from './running/overlay.ts';
+export { planReload, type ReloadPlan, type UnitState } from './running/reload.ts';
+export type { Choices } from './running/trial.ts';
