@@ -23,6 +23,8 @@ export async function generateFrom(recipe: Recipe, call: Call): Promise<void> {
     findTarget(call),
     prepare(recipe, call, { withTrace: flag(call, 'explain') || hasPolicies(call) }),
   ]);
+  const copies = copiesIn(prepared.sources);
+  if (copies > 0) out.talk(`${counted(copies, 'node')} left out: the same as others of another name or source`);
   if (flag(call, 'explain') && prepared.result)
     for (const line of (await import('../local/piped.ts')).traceLines(prepared.result)) out.talk(line);
   if (hasPolicies(call)) await requirePolicies(prepared, call);
@@ -36,6 +38,12 @@ export async function generateFrom(recipe: Recipe, call: Call): Promise<void> {
   out.talk(
     `${counted(rendered.nodes.length, 'node')}, ${rendered.text.length} bytes for sing-box ${target.version} · ${checked}${tested}${isDry ? ' · nothing was written' : ''}`,
   );
+}
+
+/** How many nodes are the same as another one: server, credentials and transport, whatever they are called. */
+function copiesIn(sources: Prepared['sources']): number {
+  const ids = sources.flatMap(({ nodes }) => nodes.map(({ id }) => id));
+  return ids.length - new Set(ids).size;
 }
 
 /** Renders, and names what is left out; also where nothing is left. */

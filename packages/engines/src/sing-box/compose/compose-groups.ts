@@ -33,6 +33,8 @@ interface Draft {
   readonly name: string;
   /** Had a slot or lost a member; a group that the skeleton wrote empty itself is for the reference check. */
   isTouched: boolean;
+  /** The outbound that stands in it because no member is left. */
+  answer?: string;
 }
 
 type Builtin = 'direct' | 'block';
@@ -54,6 +56,7 @@ export function placeGroups(input: GroupInput, noNodes: () => ProblemError): Pla
     throw new ProblemError('config.group-empty', detail, { details: { group: draft.name } });
   });
   const isLeft = (draft: Draft): boolean => !gone.has(draft);
+  warnings.push(...given.flatMap((draft, index) => emptyWarning(draft, index, isLeft(draft))));
   warnings.push(...given.flatMap((draft, index) => (isLeft(draft) ? defaultWarning(draft, index, input) : [])));
   return {
     groups: given.filter(isLeft).map(written),
@@ -61,6 +64,14 @@ export function placeGroups(input: GroupInput, noNodes: () => ProblemError): Pla
     builtins: builtins.made,
     warnings,
   };
+}
+
+/** A group that is not what its name says is named, whatever answer was declared for it. */
+function emptyWarning({ name, empty, answer }: Draft, index: number, isLeft: boolean): RenderWarning[] {
+  if (isLeft && answer === undefined) return [];
+  const instead = isLeft ? `everything in it goes to "${answer ?? ''}"` : 'it is left out';
+  const message = `no node is in the group "${name}", so ${instead} (empty: ${empty})`;
+  return [{ code: 'group.empty', path: `groups[${index}]`, message }];
 }
 
 /** Without the member that it should start with, a selector starts with its first one, which may be another kind of way. */
@@ -221,7 +232,10 @@ function settle(
         holder.isTouched = true;
         if (holder.members.length === 0) empty.push(holder);
       }
-    } else draft.members = [builtins.tagOf(draft.empty)];
+    } else {
+      draft.answer = builtins.tagOf(draft.empty);
+      draft.members = [draft.answer];
+    }
   }
   return gone;
 }

@@ -346,3 +346,11 @@ test('a tunnel to a name is a warning where the engine would end without it', ()
   expect(warned('1.13.0')).toMatchObject([{ code: 'wireguard.named-peer', path: 'endpoints[0].peers[0].address' }]);
   expect(warned('1.14.0')).toEqual([]);
 });
+
+test('a group without a node is named, with what stands for it', () => {
+  const { warnings } = compose([group({ tag: 'gone' }), group({ tag: 'out of the way', empty: 'direct' })]);
+  expect(warnings.map(({ code, message }) => [code, message])).toEqual([
+    ['group.empty', 'no node is in the group "gone", so it is left out (empty: omit)'],
+    ['group.empty', 'no node is in the group "out of the way", so everything in it goes to "out" (empty: direct)'],
+  ]);
+});
