@@ -22,11 +22,18 @@ export interface ReadOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Reads a file, `-` for standard input, or a URL. This is the user's own machine: any address may be asked. */
+/** Reads a file, `-` for standard input, a URL, or a link that has one inside. This is the user's own machine: any address may be asked. */
 export async function readSource(from: string, host: Host, options: ReadOptions = {}): Promise<Source> {
   if (from === '-') return { label: 'standard input', bytes: await host.stdin() };
-  if (/^https?:\/\//i.test(from)) return await readUrl(from, host, options);
+  const url = await urlIn(from);
+  if (url !== undefined) return await readUrl(url, host, options);
   return { label: from, bytes: await readBytes(path.resolve(host.cwd, from)) };
+}
+
+/** The address that is named, also inside a link for clients to import: `clash://install-config?url=`, `ssconf://`. */
+export async function urlIn(from: string): Promise<string | undefined> {
+  if (/^https?:\/\//i.test(from)) return from;
+  return from.includes('://') ? (await import('@sbox/formats')).wrappedUrl(from) : undefined;
 }
 
 async function readUrl(url: string, host: Host, { userAgent, headers }: ReadOptions): Promise<Source> {

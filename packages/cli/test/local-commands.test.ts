@@ -96,6 +96,17 @@ test.each([
   expect(stderr).toMatch(/\nfix: {3}\S/);
 });
 
+test('inspect of a link for clients to import reads what is behind its address', async () => {
+  using host = openTestHost();
+  await using provider = await serving((_, response) => response.end(links));
+  const { code, stdout } = await host.run([
+    'inspect',
+    `clash://install-config?url=${encodeURIComponent(provider.url)}`,
+  ]);
+  expect(code).toBe(0);
+  expect(stdout).toContain('Amsterdam');
+});
+
 test('inspect of a URL: the answer is named, the secret path is not', async () => {
   using host = openTestHost();
   await using html = await serving((_, response) =>

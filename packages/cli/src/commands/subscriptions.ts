@@ -5,7 +5,7 @@ import type { OperatorClient } from '../connection.ts';
 import { counted } from '../counted.ts';
 import { nodeAddress } from '../node-address.ts';
 import type { Column } from '../out.ts';
-import { readSource } from '../read-source.ts';
+import { readSource, urlIn } from '../read-source.ts';
 import { age, everyPage, withClient } from './remote.ts';
 
 type Subscription = Awaited<ReturnType<OperatorClient['subscriptions']['get']>>;
@@ -34,7 +34,8 @@ export const list = withClient(async (client, { out, host }) => {
 
 /** A URL stays a URL; a file is read here and handed over as text. */
 async function sourceOf(from: string, call: Call) {
-  if (!/^https?:\/\//i.test(from)) {
+  const url = await urlIn(from);
+  if (url === undefined) {
     const { bytes } = await readSource(from, call.host);
     return { type: 'inline' as const, text: new TextDecoder().decode(bytes) };
   }
@@ -46,7 +47,7 @@ async function sourceOf(from: string, call: Call) {
   });
   return {
     type: 'url' as const,
-    url: from,
+    url,
     ...(userAgent === undefined ? {} : { user_agent: userAgent }),
     ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers) }),
   };
