@@ -9,11 +9,12 @@ import {
   verify as nodeVerify,
   type KeyObject,
 } from 'node:crypto';
-import { ProblemError, hex, type RandomBytes, type Sha256 } from '@sbox/core';
+import { ProblemError, hex, type RandomBytes, type Sha256, type Sha256Text } from '@sbox/core';
 import { readIfExists, writeAtomic } from './files.ts';
 
 /** Through a text, because an object for each hash, or `hash` with a buffer of its own, takes three times as long. */
 export const sha256: Sha256 = (bytes) => Buffer.from(hash('sha256', bytes, 'binary'), 'binary');
+export const sha256Text: Sha256Text = (text) => hash('sha256', text, 'binary');
 export const randomBytes: RandomBytes = (count) => nodeRandomBytes(count);
 
 /** An ed25519 key that can sign. The private part never leaves this object. */

@@ -1,4 +1,4 @@
-import { ProblemError, type Sha256 } from '@sbox/core';
+import { ProblemError, type Sha256Text } from '@sbox/core';
 import { resolveDetours, type Entry, type OtherNames } from './detours.ts';
 import type { Limits } from './limits.ts';
 import { mergeMetadata, type Metadata } from './metadata/metadata.ts';
@@ -35,13 +35,13 @@ export interface Collected {
 }
 
 export interface CollectorDeps {
-  readonly sha256: Sha256;
+  readonly sha256Text: Sha256Text;
   readonly limits: Limits;
 }
 
 const maxOtherNames = 100_000;
 
-export function createCollector({ sha256, limits }: CollectorDeps): Collector & { collected(): Collected } {
+export function createCollector({ sha256Text, limits }: CollectorDeps): Collector & { collected(): Collected } {
   /** They become nodes where they are. */
   const drafts: NodeDraft[] = [];
   /** The places of those that cannot be made yet. */
@@ -49,23 +49,27 @@ export function createCollector({ sha256, limits }: CollectorDeps): Collector & 
   const tags = createTagWatch();
   // Lists of their own: with an object more for each node, the collector of garbage would take longer than the parser.
   const lines: number[] = [];
-  const itemNames: string[] = [];
-  const scopes: number[] = [];
+  /** By the place of the draft, only what is not its tag. */
+  const itemNames = new Map<number, string>();
+  /** The place where each scope begins. */
+  const scopeStarts = [0];
   const rejections = createRejections(limits);
   const others = createOtherNames();
   const notices: string[] = [];
   let metadata: Partial<Metadata> = {};
 
   const finish = (draft: NodeDraft, name = normaliseName(draft.tag ?? '')): Node => {
-    draft.id = nodeId(draft, sha256);
+    draft.id = nodeId(draft, sha256Text);
     draft.tag = name || normaliseName(`${draft.type}-${draft.server}-${draft.server_port}`);
     tags.add(draft.tag);
     return draft as Node;
   };
 
   const resolve = (): Pick<Collected, 'nodes' | 'lines'> => {
+    let scope = 0;
     const entries = drafts.map((draft, at): Entry => {
-      const [line = 0, name = '', scope = 0] = [lines[at], itemNames[at], scopes[at]];
+      while ((scopeStarts[scope + 1] ?? Infinity) <= at) scope += 1;
+      const [line = 0, name = draft.tag ?? ''] = [lines[at], itemNames.get(at)];
       return { line, draft, node: waiting.has(at) ? undefined : (draft as Node), name, scope };
     });
     const found = resolveDetours(entries, others.scopes, finish, (entry, error) =>
@@ -92,15 +96,18 @@ export function createCollector({ sha256, limits }: CollectorDeps): Collector & 
       }
       if (drafts.length >= limits.maxNodes) throw tooMany('nodes', limits);
       lines.push(line);
-      itemNames.push(name ?? draft.tag ?? '');
-      scopes.push(others.scopes.length - 1);
+      const itemName = name ?? draft.tag ?? '';
       // Only an id that depends on another node's has to wait.
       if (draft.detour === undefined) finish(draft, tag);
       else waiting.add(drafts.length);
+      if (itemName !== draft.tag) itemNames.set(drafts.length, itemName);
       drafts.push(draft);
     },
     addOther: others.add,
-    startScope: others.startScope,
+    startScope() {
+      others.startScope();
+      scopeStarts.push(drafts.length);
+    },
     addMetadata(more) {
       metadata = mergeMetadata(metadata, more);
     },

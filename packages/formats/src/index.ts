@@ -20,7 +20,7 @@ export {
   type Transport,
   type WireguardPeer,
 } from './node.ts';
-export { nodeId } from './node-id.ts';
+export { nodeId, textHash } from './node-id.ts';
 export { isNoticeName } from './notices.ts';
 export { parseSubscription, type ParseDeps, type ParsedSubscription } from './parse-subscription.ts';
 export type { Rejected } from './rejected.ts';

@@ -1,4 +1,4 @@
-import type { Sha256 } from '@sbox/core';
+import type { Sha256, Sha256Text } from '@sbox/core';
 import type { NodeFields, Transport } from './node.ts';
 
 const encoder = new TextEncoder();
@@ -6,29 +6,24 @@ const digits = encoder.encode('0123456789abcdefghjkmnpqrstvwxyz');
 const prefix = encoder.encode('n_');
 /** The id that is being made. */
 const letters = [...prefix, ...new Uint8Array(16)];
-/** Identities are hashed one after another, so one buffer serves for all but the longest, and one view for each length. */
-const scratch = new Uint8Array(4_096);
 
 /**
  * The id of a node: `n_` and 80 bits of the SHA-256 over type, server, port, credentials, transport, SNI and REALITY
  * key, and of what stands in front of it (ShadowTLS, realm, detour). Two sources that describe the same node give the
  * same id, whatever they call it.
  */
-export function nodeId(node: NodeFields, sha256: Sha256): string {
-  const hash = sha256(utf8(JSON.stringify(identity(node))));
-  for (let at = 0; at < 16; at += 1) letters[prefix.length + at] = digits[(hash[at] ?? 0) & 31] ?? 0;
+export function nodeId(node: NodeFields, sha256Text: Sha256Text): string {
+  const hash = sha256Text(JSON.stringify(identity(node)));
+  for (let at = 0; at < 16; at += 1) letters[prefix.length + at] = digits[hash.charCodeAt(at) & 31] ?? 0;
   // Made at once: a text that was put together from pieces keeps all of them.
   return String.fromCharCode(...letters);
 }
 
-const beginnings: (Uint8Array | undefined)[] = Array.from({ length: scratch.length + 1 });
-
-/** The bytes of a text, until the next call. */
-function utf8(text: string): Uint8Array {
-  if (text.length * 3 > scratch.length) return encoder.encode(text);
-  const { written } = encoder.encodeInto(text, scratch);
-  return (beginnings[written] ??= scratch.subarray(0, written));
-}
+/** For callers that can hash nothing but bytes. */
+export const textHash =
+  (sha256: Sha256): Sha256Text =>
+  (text) =>
+    String.fromCharCode(...sha256(encoder.encode(text)));
 
 function identity(node: NodeFields): readonly unknown[] {
   const usual = usualIdentity(node);

@@ -1,4 +1,4 @@
-import { ProblemError, type Sha256 } from '@sbox/core';
+import { ProblemError, type Sha256, type Sha256Text } from '@sbox/core';
 import { createCollector } from './collector.ts';
 import { detectDocument } from './documents/detect.ts';
 import type { DocumentFormat } from './documents/document.ts';
@@ -7,6 +7,7 @@ import { mergeMetadata, type Metadata } from './metadata/metadata.ts';
 import { readMetadataLines } from './metadata/read-metadata.ts';
 import { readNotices } from './metadata/read-notices.ts';
 import type { Node } from './node.ts';
+import { textHash } from './node-id.ts';
 import type { Rejected } from './rejected.ts';
 
 export interface ParsedSubscription {
@@ -23,6 +24,8 @@ export interface ParsedSubscription {
 
 export interface ParseDeps {
   readonly sha256: Sha256;
+  /** Hashes the identities of nodes where it is given: without a copy of each, which a large subscription notices. */
+  readonly sha256Text?: Sha256Text;
   readonly limits?: Partial<Limits>;
   /** Says in which lines the nodes stand. */
   readonly withLines?: boolean;
@@ -38,7 +41,7 @@ export function parseSubscription(input: string | Uint8Array, deps: ParseDeps): 
   const limits = { ...defaultLimits, ...deps.limits };
   const source = textOf(input, limits);
   const { format, text, read } = detectDocument(source);
-  const collector = createCollector({ sha256: deps.sha256, limits });
+  const collector = createCollector({ sha256Text: deps.sha256Text ?? textHash(deps.sha256), limits });
   collector.addMetadata(readMetadataLines(text));
   // Lines of facts may stand in front of base64, too.
   if (text !== source) collector.addMetadata(readMetadataLines(source));

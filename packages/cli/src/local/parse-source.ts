@@ -2,7 +2,7 @@ import { ProblemError } from '@sbox/core';
 import { mergeMetadata, parseSubscription, readMetadataHeaders, type ParsedSubscription } from '@sbox/formats';
 import { counted } from '../counted.ts';
 import type { Source } from '../read-source.ts';
-import { sha256 } from '../sha256.ts';
+import { sha256, sha256Text } from '../sha256.ts';
 
 /** A format that was not even recognised is `unknown`. */
 export type LooselyParsed = Omit<ParsedSubscription, 'format'> & { readonly format: string };
@@ -11,7 +11,7 @@ export type LooselyParsed = Omit<ParsedSubscription, 'format'> & { readonly form
 export function parseSource(source: Source, { withLines = false } = {}): ParsedSubscription {
   const { bytes, label, answer, headers = [] } = source;
   try {
-    const parsed = parseSubscription(bytes, { sha256, withLines });
+    const parsed = parseSubscription(bytes, { sha256, sha256Text, withLines });
     return { ...parsed, metadata: mergeMetadata(readMetadataHeaders(headers), parsed.metadata) };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;

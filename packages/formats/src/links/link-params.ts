@@ -13,6 +13,9 @@ const places: ReadonlyMap<string, number> = new Map(
 );
 const placeNames: readonly string[] = [...places.keys()];
 
+/** One of 32; names that share one cost a look-up, no more. */
+const bitOf = (name: string): number => 1 << (name.charCodeAt(0) + name.charCodeAt(name.length - 1) + name.length);
+
 /**
  * Settings that are emptied and filled again for each link. They behave as a Map does, also in their order; but a Map
  * grows and shrinks with each link and leaves that behind.
@@ -23,6 +26,10 @@ class LinkParams implements Params {
   /** The places in the order in which they were set. */
   readonly #order: number[] = [];
   #ordered = 0;
+  /** Bits of the names that were set: most names that readers ask for were not, and a bit is found faster than that. */
+  #bits = 0;
+  #lastName = '';
+  #lastPlace: number | undefined;
   /** Places behind those of the tables, for names that are in none. */
   #others: Map<string, number> | undefined;
 
@@ -31,7 +38,8 @@ class LinkParams implements Params {
   }
 
   get(name: string): string | undefined {
-    const place = places.get(name) ?? this.#others?.get(name);
+    if ((this.#bits & bitOf(name)) === 0) return undefined;
+    const place = this.#placeOf(name);
     return place === undefined ? undefined : this.#values[place];
   }
 
@@ -40,7 +48,8 @@ class LinkParams implements Params {
   }
 
   set(name: string, value: string): this {
-    const place = places.get(name) ?? this.#otherPlace(name);
+    const place = this.#placeOf(name) ?? this.#otherPlace(name);
+    this.#bits |= bitOf(name);
     if (this.#values[place] === undefined) {
       this.#size += 1;
       this.#order[this.#ordered] = place;
@@ -51,7 +60,8 @@ class LinkParams implements Params {
   }
 
   delete(name: string): boolean {
-    const place = places.get(name) ?? this.#others?.get(name);
+    if ((this.#bits & bitOf(name)) === 0) return false;
+    const place = this.#placeOf(name);
     if (place === undefined || this.#values[place] === undefined) return false;
     this.#values[place] = undefined;
     this.#size -= 1;
@@ -70,9 +80,22 @@ class LinkParams implements Params {
     for (let at = 0; at < this.#ordered; at += 1) this.#values[this.#order[at] ?? 0] = undefined;
     this.#size = 0;
     this.#ordered = 0;
+    this.#bits = 0;
     if (this.#others === undefined) return;
     this.#others = undefined;
+    this.#lastName = '';
+    this.#lastPlace = undefined;
     this.#values.length = placeNames.length;
+  }
+
+  /** What is asked for is often taken out or set next. */
+  #placeOf(name: string): number | undefined {
+    if (name === this.#lastName) return this.#lastPlace;
+    const place = places.get(name) ?? this.#others?.get(name);
+    if (place === undefined) return undefined;
+    this.#lastName = name;
+    this.#lastPlace = place;
+    return place;
   }
 
   #otherPlace(name: string): number {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { nodeTypes, transportTypes, type Node, type NodeFields, type NodeType } from '../node.ts';
-import { nodeId } from '../node-id.ts';
+import { nodeId, textHash } from '../node-id.ts';
 import { normaliseName } from '../text/names.ts';
 import { uniqueTags } from '../unique-tags.ts';
 import { sha256 } from './golden-cases.ts';
@@ -270,7 +270,7 @@ export const arbitraryNodes: fc.Arbitrary<readonly Node[]> = fc
       const detour = chance === 0 ? nodes.at(-1)?.id : undefined;
       const whole = detour === undefined ? fields : { ...fields, detour };
       const tag = normaliseName(fields.tag) || normaliseName(`${fields.type}-${fields.server}-${fields.server_port}`);
-      nodes.push({ ...whole, id: nodeId(whole, sha256), tag });
+      nodes.push({ ...whole, id: nodeId(whole, textHash(sha256)), tag });
     }
     return uniqueTags(nodes);
   });

@@ -1,6 +1,6 @@
 import { lookup as lookUp } from 'node:dns/promises';
 import { ProblemError, type Clock } from '@sbox/core';
-import { sha256 } from '@sbox/daemon/keys';
+import { sha256, sha256Text } from '@sbox/daemon/keys';
 import { remoteRuleSets, takesNodes, type Json } from '@sbox/engines/sing-box/render';
 import {
   fillTemplate,
@@ -206,7 +206,7 @@ export async function loadSources(
 /** By id: a newer sbox may read more nodes out of the same content than were stored then. */
 function linesOf(content: Uint8Array, stored: readonly Node[]): (number | undefined)[] {
   try {
-    const { nodes, lines = [] } = parseSubscription(content, { sha256, withLines: true });
+    const { nodes, lines = [] } = parseSubscription(content, { sha256, sha256Text, withLines: true });
     const byId = new Map(nodes.map(({ id }, index) => [id, lines[index]]));
     return stored.map(({ id }) => byId.get(id));
   } catch (error) {

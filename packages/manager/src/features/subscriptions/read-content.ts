@@ -1,5 +1,5 @@
 import { digestOf } from '@sbox/core';
-import { sha256 } from '@sbox/daemon/keys';
+import { sha256, sha256Text } from '@sbox/daemon/keys';
 import { defaultLimits, parseSubscription, type ParsedSubscription } from '@sbox/formats';
 import { compress, decompressJson } from '../../database/compressed.ts';
 import { unpackUnsaid } from '../../fetching/decode-body.ts';
@@ -29,6 +29,7 @@ export interface ReadContent {
 export function readContent(bytes: Uint8Array, before: Uint8Array | undefined): ReadContent {
   const { format, nodes, rejected, metadata } = parseSubscription(unpackUnsaid(bytes, defaultLimits.maxBytes), {
     sha256,
+    sha256Text,
   });
   const json = Buffer.from(JSON.stringify({ nodes, rejected } satisfies Parsed));
   const old = before === undefined ? [] : (decompressJson(before) as Parsed).nodes;
