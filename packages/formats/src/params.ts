@@ -83,7 +83,10 @@ export function takeList(params: Params, name: string): readonly string[] | unde
 }
 
 export function listOf(text: string): readonly string[] | undefined {
-  const items = text
+  const first = text.trim();
+  // Most lists are of one item.
+  if (!first.includes(',')) return first === '' ? undefined : [first];
+  const items = first
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');

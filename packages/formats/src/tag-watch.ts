@@ -21,7 +21,7 @@ export function createTagWatch(): TagWatch {
 
   const grow = (): void => {
     const old = places;
-    places = new Float64Array(old.length * 2);
+    places = new Float64Array(old.length * 4);
     for (const print of old) if (print !== 0) place(places, print);
   };
 

@@ -2,7 +2,7 @@ import type { Params } from '../params.ts';
 import * as tables from './spellings.ts';
 
 /** What readers ask each link for besides the settings of its query. */
-const always = 'server port uuid username password method plugin scy aid v security token version'.split(' ');
+const always = 'server port uuid username password method plugin scy aid v ws security token version'.split(' ');
 
 /** A place for each name that a link of any kind may have. */
 const places: ReadonlyMap<string, number> = new Map(

@@ -66,8 +66,14 @@ const severalParsers: ReadonlyMap<string, (link: SplitLink) => readonly (() => N
   ['ssd', (link: SplitLink) => readSsd(link).readers],
 ]);
 
+const severalStart = /^(?:ssd|mierus?):\/\//i;
+
 /** Whether a link may hold several nodes; then `linkReaders` has one reader for each. */
-export const isSeveral = (line: string): boolean => /^(?:ssd|mierus?):\/\//i.test(line);
+export const isSeveral = (line: string): boolean => {
+  // Few schemes have a third letter of these, and a look at it costs less than the pattern.
+  const third = line[2];
+  return (third === 'd' || third === 'e' || third === 'D' || third === 'E') && severalStart.test(line);
+};
 
 /** Reads one share link that holds one node. @throws ProblemError `node.*` */
 export const parseLink = (line: string): NodeDraft => readLink(requireLink(line), line);

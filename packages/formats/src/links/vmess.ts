@@ -56,6 +56,7 @@ const kitsunebiSpellings = spellings({
 });
 
 const jsonSpellings = spellings({
+  v: [],
   name: ['ps', 'remarks'],
   server: ['add', 'address'],
   port: [],

@@ -21,10 +21,22 @@ export function readServer(text: string | undefined): string {
   throw new ProblemError('node.invalid-value', 'the server is neither a host name nor an IP address');
 }
 
+/** The number that up to five digits make, 0 when the text is not that; a pattern takes longer than so few characters. */
+function portNumber(text: string): number {
+  if (text.length > 5) return 0;
+  let port = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const digit = text.charCodeAt(at) - 0x30;
+    if (digit < 0 || digit > 9) return 0;
+    port = port * 10 + digit;
+  }
+  return port;
+}
+
 /** Digits only, 1 to 65535. @throws ProblemError `node.invalid-port`. */
 export function readPort(text: string | undefined, fallback?: number): number {
   if ((text === undefined || text === '') && fallback !== undefined) return fallback;
-  const port = text !== undefined && /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  const port = text === undefined ? 0 : portNumber(text);
   if (port >= 1 && port <= 65_535) return port;
   // Only digits are repeated: anything else may be a password in the wrong place.
   const shown = text !== undefined && /^\d{1,10}$/.test(text) ? `the port is ${text}, which is` : 'the port is';

@@ -18,7 +18,7 @@ function portRange(text: string): string {
 
 /** The port that stands for the ranges where one number is asked for. */
 export const firstPort = (ranges: readonly string[] | undefined): number | undefined =>
-  ranges?.[0] === undefined ? undefined : Number(ranges[0].split(':')[0]);
+  ranges?.[0] === undefined ? undefined : Number.parseInt(ranges[0], 10);
 
 /** Seconds, or a range of them that the client picks from at random; anything else is left alone. */
 export function takeHopInterval(params: Params): readonly [string?, string?] {

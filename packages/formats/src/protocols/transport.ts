@@ -110,10 +110,15 @@ interface EarlyData {
   readonly header?: string;
 }
 
+/** A path with nothing else in its query, as nearly all senders write it. */
+const onlyEarlyData = /^[^?]*\?ed=(\d{1,9})$/;
+
 /** Takes `ed=<bytes>`, and `eh=<header>` with it, out of the query of a path; a malformed one stays part of the path. */
 function splitEarlyData(path: string | undefined): EarlyData {
   const question = path?.indexOf('?') ?? -1;
   if (path === undefined || question < 0) return { path };
+  const whole = onlyEarlyData.exec(path);
+  if (whole !== null) return { path: path.slice(0, question), size: Number(whole[1]) };
   const pairs = path.slice(question + 1).split('&');
   const isSize = (pair: string): boolean =>
     pair.startsWith('ed=') && (wholeNumber(pair.slice(3)) ?? Infinity) <= maxEarlyData;
