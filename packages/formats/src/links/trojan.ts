@@ -21,7 +21,9 @@ export function parseTrojanLink(link: SplitLink): NodeDraft {
 
 /** Shadowrocket writes a WebSocket as a plugin: `plugin=obfs-local;obfs=websocket;obfs-host=..;obfs-uri=..`. */
 function setObfsPlugin(params: Params): void {
-  const [name, options] = splitOnce(params.get('plugin') ?? '', ';');
+  const plugin = params.get('plugin');
+  if (plugin === undefined) return;
+  const [name, options] = splitOnce(plugin, ';');
   const given = name === 'obfs-local' ? new Map(readPluginOptions(options)) : undefined;
   if (given?.get('obfs') !== 'websocket' || params.get('type')) return;
   params.delete('plugin');

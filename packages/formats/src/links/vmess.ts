@@ -17,7 +17,7 @@ import { linkParams, requireUser, setAddress, splitAuthority, type SplitLink } f
  */
 export function parseVmessLink(link: SplitLink): NodeDraft {
   if (link.body.includes('@')) return readVmess(uriParams(link, vmessSpellings));
-  const text = decodeBase64(decodePercent(link.body.replace(/\/$/, '')))?.trimStart();
+  const text = decodeBase64(decodePercent(link.body.endsWith('/') ? link.body.slice(0, -1) : link.body))?.trimStart();
   const json = text?.startsWith('{') === true ? parseJsonObject(text) : undefined;
   if (json !== undefined) return readVmess(v2rayParams(link, json));
   if (text !== undefined && isQuantumult(text)) return readVmess(quantumultParams(link, text));

@@ -11,7 +11,7 @@ const plainWithPictures =
 
 /** A name that is safe in every config and terminal: NFC, one line, no control or direction characters, trimmed, short. */
 export function normaliseName(name: string): string {
-  if (name.length <= maxNameBytes && plain.test(name)) return name;
+  if (name.length <= maxNameBytes && name.charCodeAt(0) < 0x7f && plain.test(name)) return name;
   if (name.length * 3 <= maxNameBytes && plainWithPictures.test(name)) return name;
   const clean = unwanted.test(name) ? name.replace(spaces, ' ').replace(everyUnwanted, '') : name;
   return cutToBytes(clean.toWellFormed().normalize('NFC').trim(), maxNameBytes).trim();
