@@ -42,17 +42,9 @@ export interface CollectorDeps {
 const maxOtherNames = 100_000;
 
 export function createCollector({ sha256Text, limits }: CollectorDeps): Collector & { collected(): Collected } {
-  /** They become nodes where they are. */
-  const drafts: NodeDraft[] = [];
-  /** The places of those that cannot be made yet. */
-  const waiting = new Set<number>();
+  const items = createItems();
+  const { drafts, lines, waiting, itemNames, scopeStarts } = items;
   const tags = createTagWatch();
-  // Lists of their own: with an object more for each node, the collector of garbage would take longer than the parser.
-  const lines: number[] = [];
-  /** By the place of the draft, only what is not its tag. */
-  const itemNames = new Map<number, string>();
-  /** The place where each scope begins. */
-  const scopeStarts = [0];
   const rejections = createRejections(limits);
   const others = createOtherNames();
   const notices: string[] = [];
@@ -66,13 +58,7 @@ export function createCollector({ sha256Text, limits }: CollectorDeps): Collecto
   };
 
   const resolve = (): Pick<Collected, 'nodes' | 'lines'> => {
-    let scope = 0;
-    const entries = drafts.map((draft, at): Entry => {
-      while ((scopeStarts[scope + 1] ?? Infinity) <= at) scope += 1;
-      const [line = 0, name = draft.tag ?? ''] = [lines[at], itemNames.get(at)];
-      return { line, draft, node: waiting.has(at) ? undefined : (draft as Node), name, scope };
-    });
-    const found = resolveDetours(entries, others.scopes, finish, (entry, error) =>
+    const found = resolveDetours(entriesOf(items), others.scopes, finish, (entry, error) =>
       rejections.add(rejection(error, entry.line, entry.draft.tag ?? '')),
     );
     return { nodes: found.map(({ node }) => node), lines: found.map(({ line }) => line) };
@@ -121,6 +107,36 @@ export function createCollector({ sha256Text, limits }: CollectorDeps): Collecto
       };
     },
   };
+}
+
+/** Lists of their own: with an object more for each node, the collector of garbage would take longer than the parser. */
+interface Items {
+  /** They become nodes where they are. */
+  readonly drafts: NodeDraft[];
+  readonly lines: number[];
+  /** The places of drafts that cannot be made nodes yet. */
+  readonly waiting: Set<number>;
+  /** By the place of the draft, only what is not its tag. */
+  readonly itemNames: Map<number, string>;
+  /** The place where each scope begins. */
+  readonly scopeStarts: number[];
+}
+
+const createItems = (): Items => ({
+  drafts: [],
+  lines: [],
+  waiting: new Set(),
+  itemNames: new Map(),
+  scopeStarts: [0],
+});
+
+function entriesOf({ drafts, lines, waiting, itemNames, scopeStarts }: Items): readonly Entry[] {
+  let scope = 0;
+  return drafts.map((draft, at): Entry => {
+    while ((scopeStarts[scope + 1] ?? Infinity) <= at) scope += 1;
+    const [line = 0, name = draft.tag ?? ''] = [lines[at], itemNames.get(at)];
+    return { line, draft, node: waiting.has(at) ? undefined : (draft as Node), name, scope };
+  });
 }
 
 interface OtherNamesByScope {
