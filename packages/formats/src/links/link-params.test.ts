@@ -2,7 +2,8 @@ import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { startLinkParams } from './link-params.ts';
 
-const names = fc.constantFrom('sni', 'type', 'name', 'port', 'not-in-a-table', 'nor-this');
+// `sxi` has the print of `sni`.
+const names = fc.constantFrom('sni', 'sxi', 'type', 'name', 'port', 'not-in-a-table', 'nor-this', '');
 const step = fc.record({ name: names, value: fc.option(fc.string(), { nil: undefined }) });
 
 test('settings of a link behave as a Map does', () => {

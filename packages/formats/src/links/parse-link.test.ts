@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { linkReaders, nodeId, parseLink, parseLinks, wrappedUrl } from '../index.ts';
+import { linkReaders, nodeId, parseLink, parseLinks, textHash, wrappedUrl } from '../index.ts';
 
 const sha256Text = (text: string): string => hash('sha256', text, 'binary');
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -82,3 +82,13 @@ test.each([
   ['hysteria2+realm://token@r.example.net/room?auth=pw', 'n_fnbx7rm22pb3hp7q'],
   ['wg://priv@w.example.net?publickey=pub&address=10.0.0.2&jc=4&h1=1', 'n_0y586ap3vtbqkah4'],
 ])('the id of %s stays', (line, id) => expect(nodeId(parseLink(line), sha256Text)).toBe(id));
+
+test('who can hash only bytes gets the same ids', () => {
+  const node = parseLink('trojan://p%C3%A4ss%22@t.example.net:443');
+  expect(
+    nodeId(
+      node,
+      textHash((bytes) => hash('sha256', bytes, 'buffer')),
+    ),
+  ).toBe(nodeId(node, sha256Text));
+});
