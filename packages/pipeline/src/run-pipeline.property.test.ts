@@ -76,11 +76,11 @@ test('operators that neither sort nor draw keep the order', () => {
   const ordered = operators.filter(({ operator }) => operator !== 'sort');
   fc.assert(
     fc.property(sources, fc.array(ordered, { maxLength: 6 }), (given, pipeline) => {
-      const order = new Map<string, number>();
-      for (const [place, { id }] of given.flatMap(({ nodes }) => nodes).entries())
-        if (!order.has(id)) order.set(id, place);
-      const places = ids(runPipeline(given, pipeline, { addresses })).map((id) => order.get(id) ?? -1);
-      expect(places).toEqual(places.toSorted((a, b) => a - b));
+      const left = ids(runPipeline(given, pipeline, { addresses }));
+      // Of several copies any may be the one that is left.
+      let found = 0;
+      for (const { id } of given.flatMap(({ nodes }) => nodes)) if (id === left[found]) found += 1;
+      expect(found).toBe(left.length);
     }),
   );
 });

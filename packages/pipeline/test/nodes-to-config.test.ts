@@ -45,7 +45,7 @@ describe.each(engines)('$name', (engine) => {
     expect(outbound(config, 'All')).toMatchObject({ outbounds: ['Germany', 'direct', 'DE 1', 'FR 1'] });
     expect(outbound(config, 'Work')).toMatchObject({ type: 'urltest', outbounds: ['block'] });
     expect(outbound(config, 'Nowhere')).toBeUndefined();
-    expect(warnings.map(({ code }) => code)).toEqual(['group.approximated']);
+    expect(warnings.map(({ code }) => code)).toEqual(['group.approximated', 'group.empty', 'group.empty']);
   });
 });
 
