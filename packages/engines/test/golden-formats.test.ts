@@ -1,8 +1,6 @@
-import { hash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { ProblemError } from '@sbox/core';
 import { nodeTypes, parseSubscription, type Node } from '@sbox/formats';
+import { goldenFiles, sha256 } from '@sbox/formats/golden-cases';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { renderSingBox, writeNodes } from '../src/sing-box/render.ts';
 import { key32 } from './arbitrary-nodes.ts';
@@ -15,23 +13,6 @@ interface GoldenNodes {
   /** File and title of the case. */
   readonly name: string;
   readonly nodes: readonly Node[];
-}
-
-const encoders: Readonly<Record<string, (text: string) => string>> = {
-  b64: (text) => Buffer.from(text).toString('base64'),
-  b64url: (text) => Buffer.from(text).toString('base64url'),
-  b64pct: (text) => encodeURIComponent(Buffer.from(text).toString('base64')),
-  b64lines: (text) => Buffer.from(text).toString('base64').replace(/.{20}/g, '$&\r\n'),
-  crlf: () => '\r\n',
-};
-
-/** What the cases of formats write short; one it does not know stays as it is. */
-function expand(text: string): string {
-  const expanded = text.replace(
-    /⟦(\w+):([^⟦⟧]*)⟧/g,
-    (all, name: string, inner: string) => encoders[name]?.(inner) ?? all,
-  );
-  return expanded === text ? text : expand(expanded);
 }
 
 /** The cases write keys short; an engine wants them whole. */
@@ -48,7 +29,7 @@ function withWholeKeys(node: Node): Node {
 
 function nodesOf(input: string): readonly Node[] {
   try {
-    const { nodes } = parseSubscription(input, { sha256: (bytes) => hash('sha256', bytes, 'buffer') });
+    const { nodes } = parseSubscription(input, { sha256 });
     return nodes.map(withWholeKeys);
   } catch (error) {
     if (error instanceof ProblemError) return [];
@@ -56,23 +37,8 @@ function nodesOf(input: string): readonly Node[] {
   }
 }
 
-const formats = path.resolve(import.meta.dirname, '../../formats/src');
-const folders = readdirSync(formats)
-  .map((area) => path.join(formats, area, 'cases'))
-  .filter((folder) => existsSync(folder));
-const goldenNodes: readonly GoldenNodes[] = folders.flatMap((folder) =>
-  readdirSync(folder)
-    .filter((file) => file.endsWith('.txt'))
-    .flatMap((file) =>
-      readFileSync(path.join(folder, file), 'utf8')
-        .split(/^== /m)
-        .slice(1)
-        .map((block) => {
-          const [title = '', ...lines] = block.split('\n');
-          const input = lines.slice(0, lines.indexOf('--')).join('\n');
-          return { name: `${file}: ${title}`, nodes: nodesOf(expand(input)) };
-        }),
-    ),
+const goldenNodes: readonly GoldenNodes[] = goldenFiles.flatMap(({ name: file, cases }) =>
+  cases.map(({ title, input }) => ({ name: `${file}: ${title}`, nodes: nodesOf(input) })),
 );
 const allNodes = goldenNodes.flatMap(({ nodes }) => nodes);
 

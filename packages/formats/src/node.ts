@@ -1,7 +1,17 @@
-/**
- * The kinds of node that are read, under sing-box's names where it has one. The last three lines are kinds that no
- * sing-box can run; they are kept, so that they can be written again and other engines can take them.
- */
+/** Kinds that no sing-box can run; they are kept, so that they can be written again and other engines can take them. */
+export const foreignTypes = [
+  'shadowsocksr',
+  'juicity',
+  'mieru',
+  'trusttunnel',
+  'h2-connect',
+  'masque',
+  'sudoku',
+  'tailscale',
+  'gost-relay',
+] as const;
+
+/** The kinds of node that are read, under sing-box's names where it has one. */
 export const nodeTypes = [
   'shadowsocks',
   'vmess',
@@ -17,15 +27,7 @@ export const nodeTypes = [
   'naive',
   'hysteria',
   'snell',
-  'shadowsocksr',
-  'juicity',
-  'mieru',
-  'trusttunnel',
-  'h2-connect',
-  'masque',
-  'sudoku',
-  'tailscale',
-  'gost-relay',
+  ...foreignTypes,
 ] as const;
 
 export type NodeType = (typeof nodeTypes)[number];

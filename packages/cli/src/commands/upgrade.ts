@@ -1,11 +1,11 @@
-import type { EngineTarget, Rendered } from '@sbox/engines/sing-box/render';
+import { lineOf, wholeVersion, type EngineTarget, type Rendered } from '@sbox/engines/sing-box/render';
 import { upgradePreview, type UpgradePreview } from '@sbox/pipeline';
 import { ProblemError } from '@sbox/core';
 import { arg, text, type Call } from '../command.ts';
 import { changesLines, isSame } from '../changes-text.ts';
 import { checkText } from '../engine.ts';
 import { readConfigFile } from '../local/config-file.ts';
-import { findAnyTarget, newerThanKnown, tagsOf, wholeVersion } from '../local/engine-target.ts';
+import { findAnyTarget, newerThanKnown, tagsOf } from '../local/engine-target.ts';
 import { prepare, type Prepared } from '../local/prepare.ts';
 import { recipeOf } from '../local/recipe-options.ts';
 import type { Recipe } from '../local/recipe.ts';
@@ -36,8 +36,6 @@ export const previewUpgrade = async (call: Call): Promise<number> => {
   await call.out.thing(answer, () => previewLines(answer).join('\n'));
   return answer.ok ? 0 : breaks;
 };
-
-const lineOf = (version: string): string => version.split('.').slice(0, 2).join('.');
 
 function toVersion(call: Call): string {
   const to = text(call, 'to');

@@ -1,5 +1,5 @@
 import { ProblemError } from '@sbox/core';
-import { fullTarget, type EngineTarget } from '@sbox/engines/sing-box/render';
+import { fullTarget, wholeVersion, type EngineTarget } from '@sbox/engines/sing-box/render';
 import type { FoundEngine } from '@sbox/engines/sing-box/run';
 import { text, type Call } from '../command.ts';
 import { findEngine } from '../engine.ts';
@@ -19,9 +19,6 @@ export const tagsOf = (call: Call): readonly string[] | undefined =>
     ?.split(',')
     .map((tag) => tag.trim())
     .filter(Boolean);
-
-/** `1.14` means its first release. */
-export const wholeVersion = (version: string): string => (/^\d+\.\d+$/.test(version) ? `${version}.0` : version);
 
 /** Words about a version whose differences nobody has written down here yet; undefined for the others. */
 export function newerThanKnown(version: string): string | undefined {

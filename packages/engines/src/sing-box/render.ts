@@ -3,9 +3,9 @@ export { capabilities, capabilitiesPage, type Capability } from './nodes/capabil
 export { checkReferences, type Finding, type FindingCode } from './checks/check-references.ts';
 export { composeSingBox, takesNodes, type Composition } from './compose/compose.ts';
 export { dialectRows } from './dialects/dialects.ts';
-export { diffOutbounds, type ChangedOutbound, type OutboundDiff } from './changes/diff-outbounds.ts';
-export type { Json } from './document.ts';
+export { isRecord, type Json } from './document.ts';
 export type { Group, GroupMember, GroupType, RenderWarning, RenditionFile } from './parts.ts';
+export { lineOf, wholeVersion } from './supported-lines.ts';
 export { fullTarget, profileKey, type EngineTarget } from './profile.ts';
 export { remoteRuleSets, type RemoteRuleSet, type RuleSetFile } from './compose/remote-rule-sets.ts';
 export {

@@ -1,5 +1,5 @@
 import { ProblemError } from '@sbox/core';
-import type { Multiplex, NodeDraft, NodeType } from '../node.ts';
+import { foreignTypes, type Multiplex, type NodeDraft, type NodeType } from '../node.ts';
 import { setFields, takeFlag, takeInt, takeText, wholeNumber, type Params } from '../params.ts';
 import { readPort, readServer } from './address.ts';
 import { takeShadowTls } from './shadow-tls.ts';
@@ -23,21 +23,13 @@ export function requireText(params: Params, name: string, what: string): string 
 
 const multiplexable: ReadonlySet<NodeType> = new Set(['shadowsocks', 'vmess', 'vless', 'trojan']);
 /** Types that sing-box has no `network` for: with them `udp=false` is only kept. */
-const withoutNetwork: ReadonlySet<NodeType> = new Set([
+const withoutNetwork: ReadonlySet<NodeType> = new Set<NodeType>([
   'wireguard',
   'anytls',
   'http',
   'ssh',
   'naive',
-  'shadowsocksr',
-  'juicity',
-  'mieru',
-  'trusttunnel',
-  'h2-connect',
-  'masque',
-  'sudoku',
-  'tailscale',
-  'gost-relay',
+  ...foreignTypes,
 ]);
 
 /** Adds what all types share, and at the end everything that nobody understood as `extra`. */

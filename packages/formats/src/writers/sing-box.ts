@@ -1,5 +1,5 @@
 import { singBoxFields, type Fields, type Shape } from '../documents/sing-box-fields.ts';
-import type { Node, NodeType, Transport } from '../node.ts';
+import { foreignTypes, type Node, type NodeType, type Transport } from '../node.ts';
 import { lookUp } from './look-up.ts';
 import { singBoxOtherFields } from './sing-box-other-fields.ts';
 
@@ -8,25 +8,14 @@ export interface SingBoxParts {
   readonly endpoints: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** Types that no sing-box runs, whatever its fields. */
-const foreignTypes: ReadonlySet<NodeType> = new Set([
-  'shadowsocksr',
-  'juicity',
-  'mieru',
-  'trusttunnel',
-  'h2-connect',
-  'masque',
-  'sudoku',
-  'tailscale',
-  'gost-relay',
-]);
+const foreign: ReadonlySet<NodeType> = new Set(foreignTypes);
 const transports: ReadonlySet<Transport['type']> = new Set(['ws', 'http', 'grpc', 'httpupgrade', 'quic']);
 const plugins: ReadonlySet<string> = new Set(['', 'obfs-local', 'v2ray-plugin']);
 
 /** What sing-box refuses: one such node would fail the whole configuration. */
 export function singBoxRefusal(node: Node): string | undefined {
   const { type, transport, plugin = '' } = node;
-  if (foreignTypes.has(type)) return `sing-box has no nodes of type ${type}`;
+  if (foreign.has(type)) return `sing-box has no nodes of type ${type}`;
   if (transport !== undefined && !transports.has(transport.type)) return `sing-box has no transport ${transport.type}`;
   if (!plugins.has(plugin)) return 'sing-box does not have this plugin';
   return refusals.find(([of, refuses]) => of === type && refuses(node))?.[2];

@@ -2,6 +2,7 @@ import { ProblemError } from '@sbox/core';
 import {
   checkReferences,
   deprecationsIn,
+  isRecord,
   type Deprecation,
   type Finding,
   type Json,
@@ -31,9 +32,6 @@ export interface AdoptOptions {
   /** The engine that the document is meant for, e.g. `1.14.4`; without it nothing is deprecated. */
   readonly engine_version?: string;
 }
-
-const isRecord = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * Makes a template of an existing sing-box configuration (JSON, comments and trailing commas allowed). Nodes of

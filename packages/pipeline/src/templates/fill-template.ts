@@ -1,5 +1,5 @@
 import { ProblemError } from '@sbox/core';
-import type { Json } from '@sbox/engines/sing-box/render';
+import { isRecord, type Json } from '@sbox/engines/sing-box/render';
 import type { ObjectParamSpec, ParamSpec, PlainParamSpec, Template } from '@sbox/protocol/pipeline';
 import { compilePattern, readParams, type ParamValues } from './read-params.ts';
 import { presetParts, presetRules } from './rule-presets.ts';
@@ -47,9 +47,6 @@ interface Place extends Context {
 
 /** What leaves no trace where it stands. */
 const nothing = Symbol('nothing');
-
-const isRecord = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function invalid(path: string, message: string): ProblemError {
   return new ProblemError('template.invalid', path === '' ? message : `${path}: ${message}`, { details: { path } });

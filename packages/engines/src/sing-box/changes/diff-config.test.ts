@@ -174,3 +174,53 @@ test('nothing differs from itself, whatever the order of its fields', () => {
 test.each([undefined, null, 'x', 7])('%j is an empty configuration', (nothing) => {
   expect(diffConfigs(nothing, nothing).summary).toBe('no changes');
 });
+
+test('names what came, went and changed, and never says a value', () => {
+  const before = {
+    outbounds: [
+      { type: 'trojan', tag: 'a', password: 'old-secret', tls: { enabled: true, server_name: 'x', alpn: ['h2'] } },
+      { type: 'trojan', tag: 'gone', password: 'secret' },
+      { type: 'selector', tag: 's', outbounds: ['a', 'gone'] },
+    ],
+  };
+  const after = {
+    endpoints: [{ type: 'wireguard', tag: 'w', private_key: 'secret' }],
+    outbounds: [
+      { type: 'selector', tag: 's', outbounds: ['w', 'a'] },
+      {
+        tag: 'a',
+        type: 'trojan',
+        tls: { alpn: ['h2'], enabled: true, server_name: 'y', insecure: true },
+        password: 'new-secret',
+      },
+    ],
+  };
+  const diff = diffConfigs(before, after);
+  expect(diff.outbounds).toEqual({
+    added: ['w'],
+    removed: ['gone'],
+    changed: [{ tag: 'a', fields: ['password', 'tls.insecure', 'tls.server_name'] }],
+    renamed: [],
+  });
+  expect(diff.groups).toEqual({
+    added: [],
+    removed: [],
+    changed: [{ tag: 's', fields: [], members_added: ['w'], members_removed: ['gone'] }],
+  });
+  expect(JSON.stringify(diff)).not.toContain('secret');
+});
+
+test('the order of fields is no change', () => {
+  const one = { outbounds: [{ tag: 'a', type: 'http', headers: { a: ['1'], b: '2' } }] };
+  const other = { outbounds: [{ headers: { b: '2', a: ['1'] }, type: 'http', tag: 'a' }] };
+  expect(diffConfigs(one, other).outbounds).toEqual({ added: [], removed: [], changed: [], renamed: [] });
+});
+
+test.each([undefined, null, 'x', {}])('%j has no outbounds', (nothing) => {
+  expect(diffConfigs(nothing, { outbounds: [{ type: 'direct', tag: 'd' }] }).outbounds).toEqual({
+    added: ['d'],
+    removed: [],
+    changed: [],
+    renamed: [],
+  });
+});

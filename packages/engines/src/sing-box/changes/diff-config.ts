@@ -1,7 +1,7 @@
 import { asRecord, recordsIn, tagOf, textsIn, type Json } from '../document.ts';
 import type { ChangedGroup, ConfigDiff, Renamed, TaggedDiff } from './config-diff.ts';
 import { diffLists, type ListDiff, type ListItem } from './diff-lists.ts';
-import { changedFields, isSame } from './diff-outbounds.ts';
+import { changedFields, isSame } from './changed-fields.ts';
 import { diffSummary } from './diff-summary.ts';
 import { referencesIn } from '../checks/references.ts';
 import { ruleText } from '../routes/rule-text.ts';

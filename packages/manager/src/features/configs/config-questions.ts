@@ -1,5 +1,5 @@
 import { ProblemError } from '@sbox/core';
-import { capabilities, type EngineTarget, type Json } from '@sbox/engines/sing-box/render';
+import { capabilities, lineOf, wholeVersion, type EngineTarget, type Json } from '@sbox/engines/sing-box/render';
 import {
   explainDestination,
   traceNode,
@@ -86,12 +86,6 @@ export function createConfigQuestions({ store, versions, engine }: ConfigQuestio
     },
   };
 }
-
-/** `1.14.4` is of the line `1.14`. */
-const lineOf = (version: string): string => /^v?(\d+\.\d+)/.exec(version)?.[1] ?? version;
-
-/** `1.14` means its first release. */
-const wholeVersion = (version: string): string => (/^\d+\.\d+$/.test(version) ? `${version}.0` : version);
 
 async function explainNode(
   store: Store,
