@@ -25,6 +25,63 @@ export const unitFileSchema = z.strictObject({
 });
 export type UnitFile = z.output<typeof unitFileSchema>;
 
+const lookPace = {
+  /** Unique in its unit; it names the probe in status and metrics. */
+  id: nameSchema,
+  every_ms: z.optional(z.int().check(z.minimum(1000), z.maximum(86_400_000))),
+  timeout_ms: z.optional(z.int().check(z.minimum(1), z.maximum(60_000))),
+  /** Failed looks in a row until it counts as down, good ones until it is up again. */
+  fail: z.optional(positive),
+  pass: z.optional(positive),
+};
+
+/** A look at a unit beside its `probe`: what it says shows in the status, and fails a version that is being watched. */
+export const extraProbeSchema = z.discriminatedUnion('type', [
+  /** `host:port` takes a connection. */
+  z.object({ ...lookPace, type: z.literal('tcp'), address: z.string() }),
+  /** Asked directly, not through the engine. */
+  z.object({
+    ...lookPace,
+    type: z.literal('http'),
+    url: z.string(),
+    expect: z.optional(z.array(z.int())),
+    /** The body has to hold this text. */
+    contains: z.optional(z.string().check(z.maxLength(500))),
+  }),
+  /** Ends with 0. Only programs that the server's own settings name are run; no shell, an empty environment. */
+  z.object({
+    ...lookPace,
+    type: z.literal('exec'),
+    command: z.array(z.string()).check(z.minLength(1), z.maxLength(32)),
+  }),
+  /** Through the engine, like the unit's `probe`. */
+  z.object({
+    ...lookPace,
+    type: z.literal('proxy'),
+    urls: z.array(z.string()).check(z.minLength(1), z.maxLength(8)),
+    expect: z.optional(z.array(z.int())),
+    need: z.optional(positive),
+  }),
+  /** The address that `url` answers with, seen through the engine: one of `addresses`, or other than seen directly. */
+  z.object({
+    ...lookPace,
+    type: z.literal('egress'),
+    url: z.string(),
+    addresses: z.optional(z.array(z.string()).check(z.maxLength(64))),
+  }),
+]);
+export type ExtraProbe = z.output<typeof extraProbeSchema>;
+
+/** The program that a unit runs with, as content: where this is set, nothing else is run. */
+export const engineBuildSchema = z.object({
+  digest: digestSchema,
+  size: countSchema,
+  version: z.string(),
+  /** As Node says it: `x64`, `arm64`. */
+  arch: z.string(),
+});
+export type EngineBuild = z.output<typeof engineBuildSchema>;
+
 export const unitSchema = z.strictObject({
   name: nameSchema,
   kind: z.enum(['sing-box']),
@@ -36,6 +93,10 @@ export const unitSchema = z.strictObject({
     config_id: z.nullable(idSchema),
     version: z.nullable(countSchema),
   }),
+  engine_build: z.optional(engineBuildSchema),
+  /** Units of the same order that have to be ready before this one is started. */
+  depends_on: z.optional(z.array(nameSchema).check(z.maxLength(32))),
+  probes: z.optional(z.array(extraProbeSchema).check(z.maxLength(16))),
   /** Left out where there are none, so that an agent that does not know the key takes all other orders. */
   files: z.optional(z.array(unitFileSchema).check(z.maxLength(256))),
   /** Tags of nodes and endpoints that may be open only once; a trial leaves them out. */
@@ -75,10 +136,18 @@ export const manifestSchema = named(
     issued_at: timeSchema,
     not_after: z.nullable(timeSchema),
     min_agent: z.string(),
-    settings: z.strictObject({ heartbeat_ms: durationMs, poll_ms: durationMs, reconnect_window_ms: durationMs }),
+    settings: z.strictObject({
+      heartbeat_ms: durationMs,
+      poll_ms: durationMs,
+      reconnect_window_ms: durationMs,
+      /** Where the manager is from now on; an agent keeps the old addresses until one of these has answered. */
+      manager_urls: z.optional(z.array(z.string()).check(z.maxLength(16))),
+    }),
     /** The generation whose content this one brings back. */
     rollback_of: z.nullable(positive),
     on_return: z.enum(['enforce', 'adopt', 'hold']),
+    /** Taken back after so long unless somebody confirms it, or the manager is still reached and the probes hold. */
+    confirm_ms: z.optional(durationMs),
     units: z.array(unitSchema).check(z.maxLength(32)),
   }),
 );

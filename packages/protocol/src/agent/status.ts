@@ -14,6 +14,10 @@ export const conditionTypes = [
   'ClockSkewed',
   'DiskPressure',
   'Frozen',
+  'UplinkDown',
+  'MemoryPressure',
+  'FdPressure',
+  'ConfirmPending',
 ] as const;
 
 /** Where the agent is with what it was told: see docs/concepts.md. */
@@ -50,6 +54,27 @@ export const nackSchema = named(
   }),
 );
 export type Nack = z.output<typeof nackSchema>;
+
+/** How an engine takes a new version, the gentlest first. */
+export const reloadStrategies = ['no-op', 'live', 'swap', 'overlap', 'in-place', 'restart', 'start'] as const;
+
+export const reloadPlanSchema = named(
+  'ReloadPlan',
+  'How a unit takes a version, what that costs, and why nothing gentler was possible.',
+  z.object({
+    unit: z.string(),
+    strategy: looseEnum(reloadStrategies),
+    /** In a sentence: `will end 214 connections; swap would end 0`. */
+    message: z.string(),
+    /** Open connections at that time; null when the engine could not be asked. */
+    connections: z.nullable(countSchema),
+    will_end: z.nullable(countSchema),
+    /** The gentler ones that were not possible, in order, and why. */
+    refused: z.array(z.object({ strategy: looseEnum(reloadStrategies), why: z.string() })),
+  }),
+);
+export type ReloadPlan = z.output<typeof reloadPlanSchema>;
+export type ReloadStrategy = (typeof reloadStrategies)[number];
 
 export const agentStatusSchema = named(
   'AgentStatus',
@@ -92,8 +117,25 @@ export const agentStatusSchema = named(
           z.object({ ok: z.boolean(), ms: z.nullable(z.number()), detail: z.string(), at: z.string() }),
         ),
         message: z.string(),
+        /** How the version that runs was taken; absent from agents that do not know it. */
+        reload: z.optional(z.nullable(z.extend(reloadPlanSchema, { at: z.string() }))),
+        /** Engines of earlier versions that still serve the connections they have. */
+        draining: z.optional(
+          z.array(z.object({ pid: z.int(), connections: z.nullable(countSchema), until: z.string() })),
+        ),
+        /** The unit's `probes`, by id. */
+        probes: z.optional(
+          z.array(z.object({ id: z.string(), up: z.nullable(z.boolean()), detail: z.string(), at: z.string() })),
+        ),
+        /** Of the engine's process. */
+        rss_bytes: z.optional(z.nullable(countSchema)),
+        open_files: z.optional(z.nullable(countSchema)),
       }),
     ),
+    /** A version that is taken back at that time unless it is confirmed. */
+    confirm: z.optional(z.nullable(z.object({ ...generation, until: z.string() }))),
+    /** Places of the order that this agent does not know and leaves alone, as `units[0].colour`. */
+    unsupported: z.optional(z.array(z.string())),
     nack: z.nullable(nackSchema),
   }),
 );
