@@ -21,6 +21,9 @@ export interface EventMap {
   'rule-set.changed': { url: string; digest: string };
   /** A mirrored rule-set could not be fetched; the last good content stays. */
   'rule-set.fetch-failed': { url: string; code: string; detail: string };
+  /** Servers can be given this program from now on. */
+  'engine.added': { digest: string; version: string; arch: string };
+  'engine.removed': { digest: string; version: string; arch: string };
   'template.created': { name: string };
   'template.changed': { name: string; version: number };
   'template.deleted': { name: string };
@@ -50,6 +53,10 @@ export interface EventMap {
   'server.serving': { server_id: string; epoch: number; generation: number };
   /** The server refused a generation and keeps what it ran. */
   'server.refused': { server_id: string; epoch: number; generation: number; code: string; detail: string };
+  /** Two machines run with one identity; the one that came second is refused. */
+  'server.identity-cloned': { server_id: string; detail: string };
+  /** The server signs with another key; the one before is no longer good. */
+  'server.key-rotated': { server_id: string; keyid: string };
   'server.online': { server_id: string };
   'server.offline': { server_id: string; seen_at: string };
 }

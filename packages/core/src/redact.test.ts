@@ -21,6 +21,10 @@ test.each([
   ['id 6BA7B810-9dad-11d1-80b4-00c04fd430c8.', 'id ***.'],
   ['Bearer sbox_pat_abc_def_ghi', 'Bearer sbox_pat_***'],
   ['sbox_join_a_b_c_d, sbox_svc_a_b_c', 'sbox_join_***, sbox_svc_***'],
+  ['{"type":"trojan","password":"pa\\"ss","sni":"a"}', '{"type":"trojan","password":"***","sni":"a"}'],
+  ['{"private_key": "k", "mtu": 1}', '{"private_key": "***", "mtu": 1}'],
+  ['dial: auth_token=abc, user=me', 'dial: auth_token=***, user=me'],
+  ['outbounds[0].password: json: cannot unmarshal', 'outbounds[0].password: json: cannot unmarshal'],
   ['nothing secret: 12:30 a/b', 'nothing secret: 12:30 a/b'],
   ['two https://a.test/x and "https://b.test/y"', 'two https://a.test/*** and "https://b.test/***"'],
 ])('%s', (text, shown) => {

@@ -68,9 +68,22 @@ function redactField(key: string, item: unknown, depth: number): unknown {
 
 const isSecretKey = (key: string): boolean => secretKeys.has(key.toLowerCase().replaceAll('-', '_'));
 
-/** Hides what is secret in free text: our tokens, user names, queries and paths of URLs, UUIDs. */
+/** Of those, the ones that are no word of a sentence too. */
+const secretWords = [...secretKeys].filter(
+  (name) => name.includes('_') || /^(?:password|passphrase|secret|token|uuid|psk)$/.test(name),
+);
+/** `"password": "x"` of JSON, and `password=x`. After a bare colon engines write what is wrong with the field. */
+const inJson = new RegExp(
+  `(["'])(${secretWords.join('|')})\\1(\\s{0,8}:\\s{0,8})("(?:[^"\\\\]|\\\\.)*"|[^\\s,}\\]]+)`,
+  'gi',
+);
+const assigned = new RegExp(`\\b(${secretWords.join('|')})=("[^"]*"|[^\\s,;&"']+)`, 'gi');
+
+/** Hides what is secret in free text: our tokens, user names, queries and paths of URLs, UUIDs, values of secret fields. */
 export const redactText = (text: string): string =>
   text
+    .replace(inJson, `$1$2$1$3"${redactedMark}"`)
+    .replace(assigned, `$1=${redactedMark}`)
     .replace(/sbox_(join|pat|svc)_[0-9A-Za-z_]+/g, `sbox_$1_${redactedMark}`)
     .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, redactedMark)
     // The scheme is short, so that a long line without any costs no time.

@@ -4,10 +4,31 @@ import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, ProblemError } from '@sbox/core';
 
+/** An open file, as far as state is written through it. */
+export interface OpenFile {
+  chmod(mode: number): Promise<void>;
+  writeFile(content: string | Uint8Array): Promise<void>;
+  /** fsync(2): for a directory, its entries. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What state needs of a file system, one call for each step that a loss of power can come between; node:fs/promises is one. */
+export interface Files {
+  readFile(file: string): Promise<Buffer>;
+  open(file: string, flags: number, mode?: number): Promise<OpenFile>;
+  rename(from: string, to: string): Promise<void>;
+  symlink(target: string, file: string): Promise<void>;
+  readlink(file: string): Promise<string>;
+  mkdir(directory: string, options: { readonly recursive: true; readonly mode: number }): Promise<string | undefined>;
+  readdir(directory: string): Promise<string[]>;
+  rm(entry: string, options: { readonly recursive?: boolean; readonly force: true }): Promise<void>;
+}
+
 /** Bytes of a file, or undefined when there is none. */
-export async function readIfExists(file: string): Promise<Buffer | undefined> {
+export async function readIfExists(file: string, files: Files = fs): Promise<Buffer | undefined> {
   try {
-    return await fs.readFile(file);
+    return await files.readFile(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -18,21 +39,26 @@ export async function readIfExists(file: string): Promise<Buffer | undefined> {
  * Replaces a file so that a reader, and a machine that loses power at any moment, sees the old or the new content and
  * nothing between: write aside, fsync, rename, fsync the directory. `mode` defaults to 0600.
  */
-export async function writeAtomic(file: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeAtomic(
+  file: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+  files: Files = fs,
+): Promise<void> {
   // A name of its own, so that two writers at once cannot mix their bytes.
   const aside = `${file}.${randomUUID()}.tmp`;
   try {
-    await writeSynced(aside, content, mode);
-    await fs.rename(aside, file);
+    const handle = await files.open(aside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
+    await writeSynced(handle, content, mode);
+    await files.rename(aside, file);
   } catch (error) {
-    await fs.rm(aside, { force: true });
+    await files.rm(aside, { force: true });
     throw error;
   }
-  await syncDirectory(path.dirname(file));
+  await syncDirectory(path.dirname(file), files);
 }
 
-async function writeSynced(file: string, content: string | Uint8Array, mode: number): Promise<void> {
-  const handle = await fs.open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
+async function writeSynced(handle: OpenFile, content: string | Uint8Array, mode: number): Promise<void> {
   try {
     await handle.chmod(mode);
     await handle.writeFile(content);
@@ -43,8 +69,8 @@ async function writeSynced(file: string, content: string | Uint8Array, mode: num
 }
 
 /** Makes renames, links and removals in a directory survive a loss of power. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await fs.open(directory, constants.O_RDONLY);
+export async function syncDirectory(directory: string, files: Files = fs): Promise<void> {
+  const handle = await files.open(directory, constants.O_RDONLY);
   try {
     await handle.sync();
   } finally {

@@ -67,7 +67,7 @@ function toRequest(route: Route, input: CallInput, signal: AbortSignal | undefin
   const body =
     input.body === undefined
       ? undefined
-      : route.rawBody
+      : (route.rawBody ?? route.streamBody)
         ? (input.body as Uint8Array)
         : encoder.encode(JSON.stringify(input.body));
   const headers = Object.entries(input.headers ?? {}).flatMap(([name, value]) =>
@@ -81,7 +81,9 @@ function toRequest(route: Route, input: CallInput, signal: AbortSignal | undefin
       ...(body
         ? {
             'content-type':
-              route.rawBody ?? (route.method === 'patch' ? 'application/merge-patch+json' : 'application/json'),
+              route.rawBody ??
+              route.streamBody ??
+              (route.method === 'patch' ? 'application/merge-patch+json' : 'application/json'),
           }
         : {}),
     },
@@ -96,6 +98,9 @@ function readAnswer(route: Route, answer: TransportAnswer): unknown {
     const encoding = answer.headers['content-encoding'] === 'zstd' ? { encoding: 'zstd' as const } : {};
     if (answer.status === 304) return { bytes: undefined, etag } satisfies BytesAnswer;
     if (answer.status === 200) return { bytes: answer.body, etag, ...encoding } satisfies BytesAnswer;
+    const range = answer.headers['content-range'];
+    if (answer.status === 206 && range !== undefined)
+      return { bytes: answer.body, etag, range, ...encoding } satisfies BytesAnswer;
   }
   if (answer.status >= 400) throw answerProblem(route, answer);
   if (answer.status !== route.ok.status) throw unexpected(route, answer, `status ${answer.status}`);

@@ -1,6 +1,6 @@
-import { engines } from './operator/config-questions.ts';
 import { configs } from './operator/configs.ts';
 import { deployments } from './operator/deployments.ts';
+import { engines } from './operator/engines.ts';
 import { ruleSets } from './operator/rule-sets.ts';
 import { joinTokens, servers } from './operator/servers.ts';
 import { subscriptions } from './operator/subscriptions.ts';

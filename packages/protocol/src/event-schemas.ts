@@ -19,6 +19,7 @@ const server = { server_id: idSchema };
 const generation = { ...server, epoch: countSchema, generation: countSchema };
 const failure = { code: z.string(), detail: z.string() };
 const named = { name: nameSchema };
+const engine = z.object({ digest: z.string(), version: z.string(), arch: z.string() });
 
 /** Core's event map as schemas, for documents. A missing event or another payload is a type error. */
 export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
@@ -50,6 +51,8 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
     'A mirrored rule-set could not be fetched; the last good content stays.',
     z.object({ url: z.string(), ...failure }),
   ),
+  'engine.added': row('Servers can be given this program from now on.', engine),
+  'engine.removed': row('A program is not kept any more.', engine),
   'template.created': row('A template was made.', z.object(named)),
   'template.changed': row('A template has a new version.', z.object({ ...named, version: countSchema })),
   'template.deleted': row('A template was deleted.', z.object(named)),
@@ -76,6 +79,14 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
   'server.refused': row(
     'The server refused a generation and keeps what it ran.',
     z.object({ ...generation, ...failure }),
+  ),
+  'server.identity-cloned': row(
+    'Two machines run with one identity; the one that came second is refused.',
+    z.object({ ...server, detail: z.string() }),
+  ),
+  'server.key-rotated': row(
+    'The server signs with another key; the one before is no longer good.',
+    z.object({ ...server, keyid: z.string() }),
   ),
   'server.online': row('The server is heard again.', z.object(server)),
   'server.offline': row('The server was not heard for too long.', z.object({ ...server, seen_at: timeSchema })),

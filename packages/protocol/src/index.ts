@@ -3,9 +3,12 @@
  * OpenAPI and AsyncAPI are derived from it.
  */
 export * from './agent/agent-routes.ts';
+export * from './agent/features.ts';
 export * from './agent/manifest.ts';
+export * from './agent/read-manifest.ts';
 export * from './agent/socket.ts';
 export * from './agent/status.ts';
+export * from './agent/status-notes.ts';
 export * from './client.ts';
 export { operatorContract, type OperatorContract } from './contract.ts';
 export { localRoutes, historyEntrySchema } from './local/local-routes.ts';
@@ -17,5 +20,6 @@ export {
   templateChoiceSchema,
   type OperatorList,
 } from './operator/config-recipe.ts';
+export { maxEngineBytes } from './operator/engines.ts';
 export type { TemplateDocument } from './operator/templates.ts';
 export { subscriptionWriteSchema } from './operator/subscriptions.ts';

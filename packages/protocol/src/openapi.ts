@@ -75,8 +75,9 @@ const relink = (schema: Json, io: 'input' | 'output'): Json =>
 
 function operation(route: Route, schemas: Components): Json {
   const { example } = route;
-  const body = route.rawBody
-    ? { content: { [route.rawBody]: { schema: { type: 'string', format: 'binary' } } } }
+  const raw = route.rawBody ?? route.streamBody;
+  const body = raw
+    ? { content: { [raw]: { schema: { type: 'string', format: 'binary' } } } }
     : route.body && {
         content: {
           [route.method === 'patch' ? 'application/merge-patch+json' : 'application/json']: {

@@ -26,6 +26,8 @@ export interface Route {
   readonly body?: Schema;
   /** The media type of a body that is not JSON; the handler gets the raw bytes. */
   readonly rawBody?: string;
+  /** The same for a body that is too large to be held in memory: the handler reads it as it comes. */
+  readonly streamBody?: string;
   readonly ok: Answer;
   readonly problems: readonly ProblemCode[];
   /** A request that works, for the documents and for the test that sends it. */
@@ -60,7 +62,8 @@ type Input<R, K extends PropertyKey> =
     : unknown;
 type Output<R, K extends PropertyKey> =
   R extends Record<K, infer S extends Schema> ? { readonly [P in K]: z.output<S> } : unknown;
-type RawBody<R> = R extends { rawBody: string } ? { readonly body: Uint8Array } : unknown;
+type RawBody<R> = R extends { rawBody: string } | { streamBody: string } ? { readonly body: Uint8Array } : unknown;
+type RawArgs<R> = R extends { streamBody: string } ? { readonly body: AsyncIterable<Uint8Array> } : RawBody<R>;
 
 /** What a caller passes. */
 export type RouteInput<R> = Input<R, 'params'> &
@@ -74,12 +77,14 @@ export type RouteArgs<R> = Output<R, 'params'> &
   Output<R, 'query'> &
   Output<R, 'headers'> &
   Output<R, 'body'> &
-  RawBody<R>;
+  RawArgs<R>;
 
 /** Exact bytes with their ETag; `undefined` bytes mean 304: the caller has them already. */
 export interface BytesAnswer {
   readonly bytes: Uint8Array | undefined;
   readonly etag: string | undefined;
+  /** Where a part was asked for: which of the bytes these are, as `Content-Range` says it (RFC 9110, 14.4). It is a 206. */
+  readonly range?: string;
   /** How the bytes are compressed already. */
   readonly encoding?: 'zstd';
   readonly headers?: Readonly<Record<string, string>>;

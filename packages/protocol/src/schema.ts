@@ -14,6 +14,10 @@ export const nameSchema = z
   .check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$/, 'must be letters, digits, ., _ and -, at most 64'));
 export const timeSchema = z.iso.datetime();
 export const digestSchema = z.string().check(z.regex(/^sha256:[0-9a-f]{64}$/));
+/** A version to its last number: a build is one program, not a line of them. */
+export const engineVersionSchema = z
+  .string()
+  .check(z.regex(/^\d+\.\d+\.\d+([-.+][\w.+-]*)?$/, 'must be a whole version as 1.14.4'), z.maxLength(64));
 export const countSchema = z.int().check(z.minimum(0));
 /** A duration as people write it: `30s`, `5m`, `7d`. */
 export const durationSchema = z.string().check(

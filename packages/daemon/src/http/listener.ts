@@ -31,6 +31,8 @@ export interface Listener extends AsyncDisposable {
 }
 
 const drainMs = 2000;
+/** For what is uploaded over a slow line; other bodies have a limit of their own. */
+const requestMs = 1_800_000;
 
 /** @throws ProblemError `port.in-use`, `settings.invalid` for an address or a certificate that cannot be used */
 export async function startListener({ address, fetch, tls, upgrade }: ListenerOptions): Promise<Listener> {
@@ -38,7 +40,7 @@ export async function startListener({ address, fetch, tls, upgrade }: ListenerOp
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     void handle(request, response);
   };
-  const limits = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 };
+  const limits = { headersTimeout: 10_000, requestTimeout: requestMs, keepAliveTimeout: 65_000 };
   const server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createPlainServer(limits, onRequest);
   const upgraded = new Set<Duplex>();
   if (upgrade)

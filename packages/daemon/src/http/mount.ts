@@ -13,7 +13,7 @@ import {
 import type { Context, Hono } from 'hono';
 import * as z from 'zod/mini';
 import { sha256 } from '../keys.ts';
-import { readBody } from './body.ts';
+import { readBody, type BodyLimits } from './body.ts';
 
 /** Who asks. `id` is stable and goes into records; `permissions` is what a token holds. */
 export interface Caller {
@@ -74,6 +74,8 @@ export interface Replay {
 export interface MountOptions {
   readonly guard: Guard;
   readonly maxBodyBytes: number;
+  /** How long a body may take, 60 s by default; one that is streamed takes as long as the listener lets it. */
+  readonly bodyTimeoutMs?: number;
   readonly replay?: Replay;
 }
 
@@ -109,9 +111,11 @@ const toPattern = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
 
 function mountRoute(app: App, route: Route, handler: AnyHandler, options: MountOptions): void {
   app.on(route.method.toUpperCase(), toPattern(route.path), async (c) => {
-    const request = describeRequest(c, options.maxBodyBytes);
+    const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs = 60_000 } = options;
+    const request = describeRequest(c, { maxBytes, timeoutMs });
     const caller = await options.guard(route, request);
-    const body = await request.readBody();
+    const stream = route.streamBody === undefined ? undefined : (c.req.raw.body ?? []);
+    const body = stream === undefined ? await request.readBody() : new Uint8Array();
     const context: RequestContext = {
       requestId: c.get('requestId'),
       caller,
@@ -123,9 +127,11 @@ function mountRoute(app: App, route: Route, handler: AnyHandler, options: MountO
       params: parse('path', route.params, c.req.param(), 'request.invalid'),
       query: parse('query', route.query, c.req.query(), 'request.invalid'),
       headers: parseHeaders(route.headers, request.headers),
-      body: route.rawBody
-        ? body
-        : parse('body', route.body, route.body && readJsonBody(request.headers, body), 'request.invalid'),
+      body:
+        stream ??
+        (route.rawBody
+          ? body
+          : parse('body', route.body, route.body && readJsonBody(request.headers, body), 'request.invalid')),
     };
     const run = async (): Promise<unknown> => await handler(args, context);
     // Only routes that declare the key replay: an answer with a fresh secret must not be stored.
@@ -136,7 +142,7 @@ function mountRoute(app: App, route: Route, handler: AnyHandler, options: MountO
   });
 }
 
-function describeRequest(c: Context, maxBodyBytes: number): GuardedRequest {
+function describeRequest(c: Context, limits: BodyLimits): GuardedRequest {
   const url = c.req.raw.url;
   const pathStart = url.indexOf('/', url.indexOf('://') + 3);
   let body: Promise<Uint8Array> | undefined;
@@ -145,7 +151,7 @@ function describeRequest(c: Context, maxBodyBytes: number): GuardedRequest {
     method: c.req.method,
     path: pathStart < 0 ? '/' : url.slice(pathStart),
     headers: c.req.header(),
-    readBody: async () => await (body ??= readBody(c.req.raw, maxBodyBytes)),
+    readBody: async () => await (body ??= readBody(c.req.raw, limits)),
     remoteAddress: incoming?.socket.remoteAddress ?? 'local',
   };
 }
@@ -218,11 +224,12 @@ function answer(c: Context, { ok }: Route, result: unknown): Response {
   });
 }
 
-function answerBytes(c: Context, mediaType: string, { bytes, etag, encoding, headers }: BytesAnswer): Response {
+function answerBytes(c: Context, mediaType: string, { bytes, etag, range, encoding, headers }: BytesAnswer): Response {
   const shared = { ...headers, ...(etag === undefined ? {} : { etag }) };
   if (bytes === undefined) return c.body(null, 304, shared);
-  return c.body(bytes as Uint8Array<ArrayBuffer>, 200, {
+  return c.body(bytes as Uint8Array<ArrayBuffer>, range === undefined ? 200 : 206, {
     ...shared,
+    ...(range === undefined ? {} : { 'content-range': range }),
     'content-type': mediaType,
     ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
   });

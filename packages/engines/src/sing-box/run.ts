@@ -11,8 +11,10 @@ export {
   type EngineComplaint,
   type EngineVersion,
 } from './running/commands.ts';
+export { programArch, programHeadBytes } from './running/program-arch.ts';
 export { findSingBox, type EngineSearch, type FoundEngine } from './running/find.ts';
 export { listenPorts, type ListenPort } from './listen-ports.ts';
 export { overlay, probeTag, type Overlaid, type Probe, type Slot } from './running/overlay.ts';
-export { planReload, type ReloadPlan, type UnitState } from './running/reload.ts';
+export { defaultsOf, shapeOf, type Defaults } from './running/shape.ts';
+export { findUnshared } from './running/sharing.ts';
 export type { Choices } from './running/trial.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
-import { countSchema, idSchema, nameSchema } from '../schema.ts';
+import { countSchema, idSchema, looseEnum, nameSchema } from '../schema.ts';
 import { envelopeSchema } from './manifest.ts';
-import { agentStatusSchema, exampleStatus } from './status.ts';
+import { agentFactsSchema, agentStatusSchema, exampleStatus } from './status.ts';
 
 const engineSchema = z.object({ kind: z.string(), version: z.string(), tags: z.array(z.string()) });
 const signed = ['auth.signature-missing', 'auth.signature-invalid', 'auth.clock-skew', 'auth.revoked'] as const;
@@ -15,9 +15,15 @@ export const enrolBodySchema = z.object({
   /** Signature of `sbox-enrol\n<token_id>\n<public_key>` in base64: the sender holds the private key. */
   proof: z.string(),
   name: nameSchema,
-  agent: z.object({ version: z.string(), os: z.string(), arch: z.string(), host_name: z.string() }),
+  agent: agentFactsSchema,
   engines: z.array(engineSchema),
 });
+
+/** The text whose signature proves that the private key of a server's next key is held. */
+export const keyProofText = (serverId: string, publicKey: string): string => `sbox-key\n${serverId}\n${publicKey}`;
+
+/** Which run of an agent asks, on every request: two machines with one identity show by it. */
+export const bootHeader = 'sbox-boot';
 
 /** The text whose signature proves that the private key is held. */
 export const enrolProofText = (tokenId: string, publicKey: string): string => `sbox-enrol\n${tokenId}\n${publicKey}`;
@@ -74,19 +80,28 @@ export const agentRoutes = {
     summary:
       'The signed manifest of the caller; waits up to `Prefer: wait=<seconds>` while it is the one in If-None-Match',
     permission: 'agent',
-    headers: z.object({ 'if-none-match': z.optional(z.string()), prefer: z.optional(z.string()) }),
+    headers: z.object({
+      'if-none-match': z.optional(z.string()),
+      prefer: z.optional(z.string()),
+      [bootHeader]: z.optional(z.string()),
+    }),
     ok: { status: 200, bytes: 'application/vnd.dsse+json' },
-    problems: ['server.not-assigned', ...signed],
+    problems: ['server.not-assigned', 'server.identity-cloned', ...signed],
     example: {},
   }),
   blob: route({
     id: 'getBlob',
     method: 'get',
     path: '/api/agent/v1/blobs/{digest}',
-    summary: 'Content by digest; only what the manifest of the caller names',
+    summary: 'Content by digest, or a range of it; only what the manifests of the caller name',
     permission: 'agent',
     params: z.object({ digest: z.string() }),
-    headers: z.object({ 'accept-encoding': z.optional(z.string()) }),
+    headers: z.object({
+      'accept-encoding': z.optional(z.string()),
+      /** One range of bytes of the content as it is, never of a compressed form. */
+      range: z.optional(z.string()),
+      'if-range': z.optional(z.string()),
+    }),
     ok: { status: 200, bytes: 'application/octet-stream' },
     problems: ['blob.not-found', ...signed],
     example: { params: { digest: '{digest}' } },
@@ -107,8 +122,32 @@ export const agentRoutes = {
         desired: z.nullable(z.object({ epoch: countSchema, generation: countSchema })),
       }),
     },
-    problems: ['request.invalid', ...signed],
+    problems: ['request.invalid', 'server.identity-cloned', ...signed],
     example: { body: exampleStatus },
+  }),
+  keys: route({
+    id: 'postKey',
+    method: 'post',
+    path: '/api/agent/v1/keys',
+    summary:
+      'Bring the next key of the caller: the one in use stays good until a request signed by the next one comes. May be repeated',
+    permission: 'agent',
+    body: z.object({
+      /** Ed25519, SPKI in base64. */
+      public_key: z.string(),
+      /** Signature of `sbox-key\n<server_id>\n<public_key>` in base64. */
+      proof: z.string(),
+    }),
+    ok: {
+      status: 202,
+      schema: z.object({
+        keyid: z.string(),
+        /** `committed`: it is the one in use by now, and no other is good any more. */
+        state: looseEnum(['candidate', 'committed']),
+      }),
+    },
+    problems: ['request.invalid', ...signed],
+    example: { body: { public_key: '{next-public-key}', proof: '{next-proof}' } },
   }),
   draft: route({
     id: 'postDraft',

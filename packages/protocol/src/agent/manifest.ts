@@ -38,9 +38,9 @@ const lookPace = {
 /** A look at a unit beside its `probe`: what it says shows in the status, and fails a version that is being watched. */
 export const extraProbeSchema = z.discriminatedUnion('type', [
   /** `host:port` takes a connection. */
-  z.object({ ...lookPace, type: z.literal('tcp'), address: z.string() }),
+  z.strictObject({ ...lookPace, type: z.literal('tcp'), address: z.string() }),
   /** Asked directly, not through the engine. */
-  z.object({
+  z.strictObject({
     ...lookPace,
     type: z.literal('http'),
     url: z.string(),
@@ -49,13 +49,13 @@ export const extraProbeSchema = z.discriminatedUnion('type', [
     contains: z.optional(z.string().check(z.maxLength(500))),
   }),
   /** Ends with 0. Only programs that the server's own settings name are run; no shell, an empty environment. */
-  z.object({
+  z.strictObject({
     ...lookPace,
     type: z.literal('exec'),
     command: z.array(z.string()).check(z.minLength(1), z.maxLength(32)),
   }),
   /** Through the engine, like the unit's `probe`. */
-  z.object({
+  z.strictObject({
     ...lookPace,
     type: z.literal('proxy'),
     urls: z.array(z.string()).check(z.minLength(1), z.maxLength(8)),
@@ -63,7 +63,7 @@ export const extraProbeSchema = z.discriminatedUnion('type', [
     need: z.optional(positive),
   }),
   /** The address that `url` answers with, seen through the engine: one of `addresses`, or other than seen directly. */
-  z.object({
+  z.strictObject({
     ...lookPace,
     type: z.literal('egress'),
     url: z.string(),
@@ -73,7 +73,7 @@ export const extraProbeSchema = z.discriminatedUnion('type', [
 export type ExtraProbe = z.output<typeof extraProbeSchema>;
 
 /** The program that a unit runs with, as content: where this is set, nothing else is run. */
-export const engineBuildSchema = z.object({
+export const engineBuildSchema = z.strictObject({
   digest: digestSchema,
   size: countSchema,
   version: z.string(),
@@ -122,8 +122,8 @@ export const nodesFileSchema = z.array(z.object({ tag: z.string(), node_id: z.st
 export type NamedNode = z.output<typeof nodesFileSchema>[number];
 
 /**
- * What one server should run. Strict on purpose: a signed order with a key that this agent does not know is refused,
- * because obeying half of an order may be worse than keeping what runs.
+ * What one server should run, as this version writes it. Agents read it by `readManifest`, which leaves alone what only a
+ * newer manager knows and says so.
  */
 export const manifestSchema = named(
   'Manifest',
@@ -136,6 +136,8 @@ export const manifestSchema = named(
     issued_at: timeSchema,
     not_after: z.nullable(timeSchema),
     min_agent: z.string(),
+    /** Features that must be understood, or nothing of this is followed: see `agentFeatures`. */
+    critical: z.optional(z.array(z.string().check(z.maxLength(64))).check(z.maxLength(32))),
     settings: z.strictObject({
       heartbeat_ms: durationMs,
       poll_ms: durationMs,
@@ -167,11 +169,12 @@ export const envelopeSchema = named(
 export const trustSchema = named(
   'Trust',
   'Online keys and the CA of a manager, signed by its root key.',
-  z.strictObject({
+  // Loose: what a newer manager adds does not lock out those who cannot read it; what would, is another `schema`.
+  z.object({
     schema: z.literal(1),
     version: positive,
     /** Ed25519 public keys, SPKI in base64; `keyid` is the first 16 hex digits of its SHA-256. */
-    keys: z.array(z.strictObject({ keyid: z.string(), public_key: z.string() })).check(z.minLength(1), z.maxLength(8)),
+    keys: z.array(z.object({ keyid: z.string(), public_key: z.string() })).check(z.minLength(1), z.maxLength(8)),
     /** SHA-256 of the CA certificate (DER, hex); null when the manager is reached through a certificate of the public web. */
     ca_sha256: z.nullable(z.string()),
   }),

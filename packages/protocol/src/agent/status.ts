@@ -37,6 +37,16 @@ export const unitStates = [
 /** At which step of applying a version something happened. */
 export const applyStages = ['verify', 'fetch', 'validate', 'trial', 'apply', 'watch', 'rollback'] as const;
 
+/** What an agent and its machine are; `features` is absent from the first agents, see `agentFeatures`. */
+export const agentFactsSchema = z.object({
+  version: z.string(),
+  os: z.string(),
+  arch: z.string(),
+  host_name: z.string(),
+  features: z.optional(z.array(z.string().check(z.maxLength(64))).check(z.maxLength(64))),
+});
+export type AgentFacts = z.output<typeof agentFactsSchema>;
+
 export const nackSchema = named(
   'Nack',
   'A refused generation: where it failed, why in the words of the engine, and what runs instead.',
@@ -83,7 +93,7 @@ export const agentStatusSchema = named(
     boot_id: z.string(),
     seq: countSchema,
     sent_at: z.string(),
-    agent: z.object({ version: z.string(), os: z.string(), arch: z.string(), host_name: z.string() }),
+    agent: agentFactsSchema,
     engines: z.array(z.object({ kind: z.string(), version: z.string(), tags: z.array(z.string()) })),
     phase: looseEnum(phases),
     /** The newest generation that was seen and verified. */

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { agentStatusSchema } from '../agent/status.ts';
+import { agentStatusSchema, reloadPlanSchema } from '../agent/status.ts';
 import { eventSchema } from '../operator/system.ts';
 import { route } from '../route.ts';
 import { countSchema, idSchema, named, pageQuery, timeSchema, page } from '../schema.ts';
@@ -38,6 +38,33 @@ export const historyEntrySchema = named(
     message: z.nullable(z.string()),
   }),
 );
+
+const handedSchema = {
+  epoch: countSchema,
+  generation: countSchema,
+  /** `bundle`, or `local` for a plain config. */
+  source: z.string(),
+};
+
+const fileQuery = {
+  /** Of the file: `.yaml` and `.yml` are read as YAML. */
+  name: z._default(z.string().check(z.maxLength(255)), 'config.json'),
+};
+
+const fileProblems = [
+  'request.invalid',
+  'request.too-large',
+  'agent.not-joined',
+  'import.not-allowed',
+  'import.unsafe-file',
+  'config.invalid',
+  'bundle.invalid',
+  'manager.untrusted',
+  'manifest.signature-invalid',
+  'manifest.stale',
+  'manifest.wrong-server',
+  'blob.digest-mismatch',
+] as const;
 
 /** The agent's own API, on a Unix socket or loopback. */
 export const localRoutes = {
@@ -82,6 +109,8 @@ export const localRoutes = {
             tries: countSchema,
             next_try_at: z.nullable(timeSchema),
             transport: z.string(),
+            /** `direct`, `proxy`, or `engine`: through an engine of this server. */
+            via: z.string(),
           }),
         ),
       }),
@@ -130,6 +159,61 @@ export const localRoutes = {
     permission: 'configs:deploy',
     ok: { status: 200, schema: historyEntrySchema },
     problems: ['history.empty', 'apply.failed'],
+    example: {},
+  }),
+  plan: route({
+    id: 'planConfig',
+    method: 'post',
+    path: '/api/v1/config/plan',
+    summary:
+      'How each unit would take a bundle or a plain config, what that costs, and why nothing gentler is possible',
+    permission: 'configs:read',
+    query: z.strictObject(fileQuery),
+    rawBody: 'application/octet-stream',
+    ok: { status: 200, schema: z.object({ ...handedSchema, items: z.array(reloadPlanSchema) }) },
+    problems: [...fileProblems, 'engine.not-found', 'engine.unsupported', 'engine.check-failed'],
+    example: {},
+  }),
+  apply: route({
+    id: 'applyConfig',
+    method: 'post',
+    path: '/api/v1/config/apply',
+    summary: 'Apply a bundle or a plain config; the verdict comes in the status',
+    permission: 'configs:deploy',
+    query: z.strictObject({
+      ...fileQuery,
+      /** Taken back after so long unless it is confirmed. */
+      confirm_ms: z.optional(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(86_400_000))),
+    }),
+    rawBody: 'application/octet-stream',
+    ok: { status: 202, schema: z.object({ ...handedSchema, digests: z.array(z.string()) }) },
+    problems: fileProblems,
+    example: {},
+  }),
+  confirm: route({
+    id: 'confirmConfig',
+    method: 'post',
+    path: '/api/v1/config/confirm',
+    summary: 'Keep the version that would be taken back otherwise',
+    permission: 'configs:deploy',
+    ok: { status: 200, schema: z.object({ epoch: countSchema, generation: countSchema }) },
+    problems: ['confirm.nothing-pending'],
+    example: {},
+  }),
+  rotateKey: route({
+    id: 'rotateServerKey',
+    method: 'post',
+    path: '/api/v1/key/rotate',
+    summary: 'Replace the key of this server; at every moment the manager knows one that is here',
+    permission: 'servers:write',
+    ok: { status: 200, schema: z.object({ keyid: z.string() }) },
+    problems: [
+      'agent.not-joined',
+      'manager.unreachable',
+      'manager.untrusted',
+      'auth.signature-invalid',
+      'auth.revoked',
+    ],
     example: {},
   }),
   events: route({

@@ -1,9 +1,10 @@
 import { parseDuration } from '@sbox/core';
 import * as z from 'zod/mini';
+import { extraProbeSchema } from '../agent/manifest.ts';
 import { pipelineSchema, type Operator } from '../pipeline/operators.ts';
 import { configTestSchema } from '../pipeline/config-test.ts';
 import { jsonPatchSchema } from '../pipeline/template.ts';
-import { durationSchema, idSchema, named, nameSchema } from '../schema.ts';
+import { durationSchema, engineVersionSchema, idSchema, named, nameSchema } from '../schema.ts';
 
 const withinMs = (text: string, leastMs: number, mostMs: number): boolean => {
   const ms = parseDuration(text) ?? -1;
@@ -19,6 +20,12 @@ const inboundSchema = named(
     listen: z._default(z.union([z.ipv4(), z.ipv6()]), '127.0.0.1'),
     listen_port: z.int().check(z.minimum(1), z.maximum(65535)),
   }),
+);
+
+/** As agents read them. */
+const probesSchema = z.array(extraProbeSchema).check(
+  z.maxLength(16),
+  z.refine((probes) => new Set(probes.map(({ id }) => id)).size === probes.length, 'each needs an id of its own'),
 );
 
 export const configSettingsSchema = named(
@@ -60,6 +67,12 @@ export const configSettingsSchema = named(
       durationSchema.check(z.refine((text) => withinMs(text, 0, 86_400_000), 'must be at most 1d')),
       '10s',
     ),
+    /** The version of the engine that servers are given, of those that the manager keeps. */
+    engine_build: z.optional(engineVersionSchema),
+    /** How a running engine takes a version; `auto` takes the gentlest way that a server allows. */
+    reload: z.optional(z.enum(['auto', 'in-place', 'restart'])),
+    /** Looks beside `probe`: what they say shows in a server's status, and fails a version that is being watched. */
+    probes: z.optional(probesSchema),
     /** What an agent does that ran imported files when the manager returns. */
     on_return: z._default(z.enum(['enforce', 'adopt', 'hold']), 'enforce'),
   }),

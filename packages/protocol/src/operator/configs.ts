@@ -1,3 +1,4 @@
+import { parseDuration } from '@sbox/core';
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
 import { unitFileSchema } from '../agent/manifest.ts';
@@ -8,6 +9,8 @@ import { deploymentSchema } from './deployments.ts';
 import {
   countSchema,
   digestSchema,
+  durationSchema,
+  engineVersionSchema,
   idParams,
   idSchema,
   idempotencyHeaders,
@@ -20,6 +23,13 @@ import {
   timeSchema,
   versionParams,
 } from '../schema.ts';
+
+const confirmSchema = durationSchema.check(
+  z.refine((text) => {
+    const ms = parseDuration(text) ?? 0;
+    return ms >= 10_000 && ms <= 86_400_000;
+  }, 'must be from 10s to 1d'),
+);
 
 const configSchema = named(
   'Config',
@@ -314,10 +324,18 @@ export const configs = {
       /** Names or ids; without it the servers that run this config already, or the only server there is. */
       servers: z.optional(z.array(idSchema).check(z.minLength(1), z.maxLength(10_000))),
       message: z._default(z.string().check(z.maxLength(1000)), ''),
+      /**
+       * A version of the engine that the manager keeps for the machines of these servers, or `own`: what each of them has.
+       * Without it the recipe's `engine_build`, else what the version was deployed with, else what was deployed last.
+       */
+      engine: z.optional(z.union([z.literal('own'), engineVersionSchema])),
+      /** Each server takes the version back after so long, unless it is confirmed or still reaches the manager. */
+      confirm: z.optional(confirmSchema),
     }),
     ok: { status: 202, schema: deploymentSchema },
     problems: [
       'request.invalid',
+      'engine.build-not-found',
       notFound,
       'config.version-not-found',
       'server.not-found',

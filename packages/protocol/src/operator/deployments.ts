@@ -9,6 +9,10 @@ export const deploymentSchema = named(
     id: idSchema,
     config_id: idSchema,
     version: countSchema,
+    /** The version of the engine that the servers are given; null: each runs its own. */
+    engine: z.nullable(z.string()),
+    /** Servers take the version back after so long unless it is confirmed, or the manager is still reached; 0: never. */
+    confirm_ms: countSchema,
     state: z.string(),
     /** Why it was halted. */
     reason: z.nullable(z.object({ server_id: idSchema, code: z.string(), detail: z.string() })),

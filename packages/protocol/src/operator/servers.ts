@@ -30,6 +30,8 @@ const serverSchema = named(
         generation: countSchema,
         config_id: z.nullable(idSchema),
         version: z.nullable(countSchema),
+        /** The version of the engine that it is given; null: what it has. */
+        engine: z.nullable(z.string()),
       }),
     ),
     /** What it last said. */
@@ -118,8 +120,18 @@ export const servers = {
     summary: 'Manifest and content in one tar: the same thing by USB or rsync. Holds secrets',
     permission: 'secrets:reveal',
     params: idParams,
+    query: z.strictObject({
+      /** The engine that the server is given too, for one that does not have it yet. */
+      engine: z._default(z.stringbool(), false),
+    }),
     ok: { status: 200, bytes: 'application/x-tar' },
-    problems: ['server.not-found', 'server.not-assigned', 'bundle.invalid'],
+    problems: [
+      'request.invalid',
+      'server.not-found',
+      'server.not-assigned',
+      'bundle.invalid',
+      'engine.build-not-found',
+    ],
     example: { params: { id: 'island' } },
   }),
 };

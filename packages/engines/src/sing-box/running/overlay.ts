@@ -1,5 +1,6 @@
 import { ProblemError } from '@sbox/core';
 import { asRecord, isRecord, recordsIn, tagOf, type Json } from '../document.ts';
+import { canShareAddress } from './sharing.ts';
 import { makeTrial, type Choices } from './trial.ts';
 
 /** What one place to run an engine in adds to a rendition. */
@@ -22,6 +23,10 @@ export interface Slot {
   readonly files?: Readonly<Record<string, string>> | undefined;
   /** Port of the probe inbound, for renditions with no inbound that a probe could use. */
   readonly probe_port?: number | undefined;
+  /** Live: the probe inbound is there in any case, because requests to the others may reach another engine. */
+  readonly own_probe?: boolean | undefined;
+  /** Live: another engine may listen on the same ports, where that is possible (sing-box 1.12 and later). */
+  readonly share_ports?: boolean | undefined;
 }
 
 /** Where a request has to be sent to go through the engine (HTTP proxy and SOCKS, no credentials). */
@@ -39,6 +44,8 @@ export interface Overlaid {
   readonly text: string;
   /** Undefined when no request can go through, or when what it would go through is not what the live engine uses. */
   readonly probe: Probe | undefined;
+  /** The inbound that only this engine has; with `own_probe`. */
+  readonly own_probe: Probe | undefined;
   /** Tags of endpoints, outbounds, DNS servers and services that the trial does without. */
   readonly removed: string[];
 }
@@ -61,9 +68,11 @@ export function overlay(rendition: unknown, slot: Slot): Overlaid {
 
   const opened = trial === undefined ? livePorts(inbounds, slot) : trialInbounds(inbounds, slot);
   let probed = opened.find(({ isProbed }) => isProbed);
-  if (probed === undefined && slot.probe_port !== undefined) {
-    probed = { tag: probeTag, inbound: loopback(probeTag, slot.probe_port), isProbed: true };
-    opened.push(probed);
+  let own: Opened | undefined;
+  if (slot.probe_port !== undefined && (probed === undefined || slot.own_probe === true)) {
+    own = { tag: probeTag, inbound: loopback(probeTag, slot.probe_port), isProbed: true };
+    opened.push(own);
+    probed ??= own;
   }
   // In a trial every inbound is an open one, so that any of them is better than no probe.
   if (trial !== undefined) probed ??= opened[0];
@@ -73,7 +82,8 @@ export function overlay(rendition: unknown, slot: Slot): Overlaid {
   setControl(config, slot);
   setLog(config, slot);
   const probe = probed === undefined || trial?.isProvable === false ? undefined : probeOf(probed, trial?.choices);
-  return { config, text: `${JSON.stringify(config, null, 2)}\n`, probe, removed: trial?.removed ?? [] };
+  const own_probe = own === undefined || slot.own_probe !== true ? undefined : probeOf(own, undefined);
+  return { config, text: `${JSON.stringify(config, null, 2)}\n`, probe, own_probe, removed: trial?.removed ?? [] };
 }
 
 /** What is not even shaped like a configuration is refused here; what it says is for the engine's check. */
@@ -94,11 +104,15 @@ interface Opened {
   readonly isProbed: boolean;
 }
 
-const livePorts = (inbounds: readonly Json[], { ports }: Slot): Opened[] =>
+const livePorts = (inbounds: readonly Json[], { ports, share_ports }: Slot): Opened[] =>
   inbounds.map((origin, index) => {
     const tag = tagOf(origin, index);
     const port = portFor(ports, tag);
-    const inbound = port === undefined ? origin : { ...origin, listen_port: port };
+    const inbound = {
+      ...origin,
+      ...(port === undefined ? {} : { listen_port: port }),
+      ...(share_ports === true && canShareAddress(origin) ? { reuse_addr: true } : {}),
+    };
     return { tag, inbound, isProbed: probedTypes.has(String(origin['type'])) && isOpen(inbound) };
   });
 
