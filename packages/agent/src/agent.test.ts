@@ -92,7 +92,7 @@ describe('joined to a manager', () => {
     await eventually('a heartbeat came', () => manager.frames.find(({ type }) => type === 'heartbeat'));
   });
 
-  test('without a socket it falls back to held questions', async () => {
+  test('scenario 5: without a socket it falls back to held questions', async () => {
     await using bench = await openBench();
     await using manager = await startManagerDouble({ clock, hasSocket: false });
     const { server_id: id } = await bench.join(manager);
@@ -148,13 +148,13 @@ test('a state directory that others may write to is not used', async () => {
 describe('what must not be obeyed', () => {
   const refusals = [
     [
-      'signed by a key that nobody trusts',
+      'signed by a key that nobody trusts (scenario 7)',
       'manifest.unknown-key',
       (id: string) => [testManifest(id, 2, two), createKeyPair()] as const,
     ],
     ['for another server', 'manifest.wrong-server', () => [testManifest('srv_other', 2, two), undefined] as const],
     [
-      'older than what was accepted',
+      'older than what was accepted (scenario 8)',
       'manifest.stale',
       (id: string) => [testManifest(id, 1, two, { epoch: 1, generation: 1 }), undefined] as const,
     ],
@@ -169,9 +169,14 @@ describe('what must not be obeyed', () => {
       (id: string) => [testManifest(id, 9, two, { not_after: '2020-01-01T00:00:00Z' }), undefined] as const,
     ],
     [
-      'with a key that this agent does not know',
+      'with a feature that must be understood',
+      'manifest.agent-too-old',
+      (id: string) => [testManifest(id, 9, two, { critical: ['time-travel'] }), undefined] as const,
+    ],
+    [
+      'of a form that this agent does not know',
       'manifest.invalid',
-      (id: string) => [{ ...testManifest(id, 9, two), surprise: true }, undefined] as const,
+      (id: string) => [testManifest(id, 9, two, { units: 'all' as never }), undefined] as const,
     ],
   ] as const;
   test.each(refusals)('a manifest %s is refused with %s and changes nothing', async (_, code, make) => {
@@ -194,7 +199,7 @@ describe('what must not be obeyed', () => {
     await eventually('the refusal is gone', () => manager.statuses.at(-1)?.nack === null);
   });
 
-  test('one flipped byte in a signed manifest is a wrong signature', async () => {
+  test('scenario 7: one flipped byte in a signed manifest is a wrong signature', async () => {
     await using bench = await openBench();
     await using manager = await startManagerDouble({ clock });
     const { server_id: id } = await bench.join(manager);
@@ -231,26 +236,29 @@ describe('what must not be obeyed', () => {
     expect(await readFile(path.join(bench.stateDir, 'trust.json'), 'utf8')).not.toBe(before);
   });
 
-  test.each(['html', 'garbage', 'error', 'busy'] as const)('%s instead of an answer is no answer', async (fault) => {
-    await using bench = await openBench();
-    await using manager = await startManagerDouble({ clock });
-    const { server_id: id } = await bench.join(manager);
-    manager.publish(testManifest(id, 1, one), [one]);
-    await using agent = await bench.start();
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
-    manager.fault = fault;
-    await eventually('it counts as away', () =>
-      agent.statusSource
-        .status()
-        .conditions.some(({ type, status }) => type === 'ManagerReachable' && status === 'false'),
-    );
-    expect(agent.statusSource.status().nack).toBeNull();
-    manager.publish(testManifest(id, 2, two), [two]);
-    if (fault !== 'busy') {
-      manager.fault = undefined;
-      await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
-    }
-  });
+  test.each(['html', 'garbage', 'error', 'busy'] as const)(
+    'scenario 3: %s instead of an answer is no answer',
+    async (fault) => {
+      await using bench = await openBench();
+      await using manager = await startManagerDouble({ clock });
+      const { server_id: id } = await bench.join(manager);
+      manager.publish(testManifest(id, 1, one), [one]);
+      await using agent = await bench.start();
+      await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+      manager.fault = fault;
+      await eventually('it counts as away', () =>
+        agent.statusSource
+          .status()
+          .conditions.some(({ type, status }) => type === 'ManagerReachable' && status === 'false'),
+      );
+      expect(agent.statusSource.status().nack).toBeNull();
+      manager.publish(testManifest(id, 2, two), [two]);
+      if (fault !== 'busy') {
+        manager.fault = undefined;
+        await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
+      }
+    },
+  );
 
   test('a removed server keeps what it runs and stops asking', async () => {
     await using bench = await openBench();
@@ -270,7 +278,7 @@ describe('what must not be obeyed', () => {
     expect(agent.fake.state.running?.generation).toBe(1);
   });
 
-  test('a clock that is a day off is corrected by the time that the manager tells', async () => {
+  test('scenario 23: a clock that is a day off is corrected by the time that the manager tells', async () => {
     await using bench = await openBench();
     await using manager = await startManagerDouble({ clock });
     const { server_id: id } = await bench.join(manager);

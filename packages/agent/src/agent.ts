@@ -9,19 +9,27 @@ import { createEventRing, type EventRing } from './api/event-ring.ts';
 import { startLocalApi } from './api/local-api.ts';
 import { recordEvents } from './api/record-events.ts';
 import { createEngineReports } from './engine-reports.ts';
+import { createEngineStore } from './engines/engine-store.ts';
 import { createEngineFinder, type EngineFinder } from './engines/find-engine.ts';
-import { openServerKey, openStateDirectory, readIdentity, statePaths, type Identity } from './identity/identity.ts';
+import { agentFacts } from './identity/agent-facts.ts';
+import { openStateDirectory, readIdentity, statePaths, type Identity } from './identity/identity.ts';
+import { openServerKeys } from './identity/server-keys.ts';
 import { openStateLock } from './identity/state-lock.ts';
 import { bundleLimits } from './import/bundle.ts';
 import { startImportWatcher } from './import/import-watcher.ts';
 import { createImporter, type Importer } from './import/importer.ts';
 import type { Reconciler } from './order.ts';
 import { createReconciler } from './reconciler.ts';
+import { createFront } from './reload/front.ts';
+import type { Mover } from './reload/mover.ts';
+import { createRedirects } from './reload/redirects.ts';
 import { applySettings } from './settings/apply-settings.ts';
 import { engineCandidates } from './settings/engine-candidates.ts';
 import type { AgentSettings } from './settings/schema.ts';
 import { createDisk } from './state/disk.ts';
+import { openManagerAddresses } from './sync/manager-addresses.ts';
 import { openManagerLink, type ManagerLink } from './sync/manager-link.ts';
+import { waysOf } from './sync/manager-way.ts';
 import { nackOf } from './sync/manifest-intake.ts';
 import { createServerClock, type ServerClock } from './sync/server-clock.ts';
 import { startManagerSession, type ManagerSession } from './sync/session.ts';
@@ -60,6 +68,8 @@ export interface Agent extends AsyncDisposable {
 interface Base extends Required<Omit<AgentOverrides, 'createReconciler'>> {
   readonly settings: AgentSettings;
   readonly stateDir: string;
+  /** Of this run. */
+  readonly bootId: string;
   readonly events: EventRing;
   readonly serverClock: ServerClock;
 }
@@ -76,19 +86,19 @@ export async function startAgent(settings: AgentSettings, overrides: AgentOverri
   await using started = new AsyncDisposableStack();
   await openStateDirectory(stateDir);
   started.use(await openStateLock({ stateDir, pid: base.pid }));
+  let opened: ManagerLink | undefined;
   const engines = createEngineReports(createFinder(base), base.clock);
-  const reconciler = started.use(await buildReconciler(base, overrides));
+  const reconciler = started.use(await buildReconciler(base, overrides, () => isReachable(opened)));
   const imports = createImportVerdict(base);
-  const link = started.use(await buildLink(base, reconciler, () => statusSource));
+  const link = (opened = started.use(await buildLink(base, reconciler, () => statusSource)));
   const statusSource = createStatusSource({
     ...base,
-    bootId: hex(randomBytes(8)),
     engines: () => engines.known,
     reconciler,
     manager: () => viewOf(link),
     importRefusal: () => imports.refusal,
   });
-  started.use(recordEvents(reconciler, events));
+  const recorder = started.use(recordEvents({ reconciler, status: statusSource.status, events }));
   // First of all what was running runs: neither a taken port nor a missing network may stand in the way.
   await reconciler.boot();
   const importer = buildImporter(base, reconciler, link);
@@ -102,6 +112,8 @@ export async function startAgent(settings: AgentSettings, overrides: AgentOverri
       manager: () => link.session,
       serverId: () => link.identity?.server_id ?? null,
       importBundle: importer.takeBundle,
+      openFile: importer.open,
+      reloads: () => recorder.reloads,
     }),
   );
   await engines.look();
@@ -129,6 +141,7 @@ function createBase(settings: AgentSettings, overrides: AgentOverrides): Base {
     ...overrides,
     settings,
     stateDir: path.resolve(settings.state_dir),
+    bootId: hex(randomBytes(8)),
     clock,
     newId,
     random: overrides.random ?? Math.random,
@@ -137,28 +150,68 @@ function createBase(settings: AgentSettings, overrides: AgentOverrides): Base {
   };
 }
 
-const createFinder = ({ settings, environment, programFile }: Base): EngineFinder =>
+const createFinder = ({ settings, environment, programFile, stateDir }: Base): EngineFinder =>
   createEngineFinder({
     spawn,
     candidates: engineCandidates({
       configured: settings.engine.sing_box,
       environment,
       programDir: path.dirname(programFile),
+      stateDir,
     }),
   });
 
-const buildReconciler = async (base: Base, overrides: AgentOverrides): Promise<Reconciler> =>
+/** Builds that orders name, and the machine's own. */
+const createStore = (base: Base): EngineFinder =>
+  createEngineStore({
+    stateDir: base.stateDir,
+    own: createFinder(base),
+    arch: agentFacts().arch,
+    sources: base.settings.engine.source,
+    keep: base.settings.engine.keep,
+    spawn,
+    disk: createDisk(),
+    log: base.log,
+  });
+
+/** What `run` would apply with, on its own: to start what was good where no agent runs. */
+export const openReconciler = async (settings: AgentSettings, overrides: AgentOverrides): Promise<Reconciler> =>
+  await buildReconciler(createBase(settings, overrides), overrides, () => undefined);
+
+const buildReconciler = async (
+  base: Base,
+  overrides: AgentOverrides,
+  managerReachable: () => boolean | undefined,
+): Promise<Reconciler> =>
   await (overrides.createReconciler ?? createReconciler)({
     ...base,
+    managerReachable,
     settings: applySettings(base.settings),
     ports: base.settings.ports,
-    engines: createFinder(base),
+    engines: createStore(base),
     randomBytes,
     spawn,
     disk: createDisk(),
     overlay: [base.nodeFile, base.programFile, 'overlay'],
     stopEnginesOnDispose: base.settings.engine.stop_on_exit,
+    machine: { mover: createMover(base) },
   });
+
+/** What moves connections at a take-over, as the settings want it. */
+function createMover(base: Base): Mover {
+  const { settings, environment, ...rest } = base;
+  if (settings.apply.swap === 'front') return createFront(base);
+  const redirects = createRedirects({ ...rest, spawn, searchPath: environment['PATH'] });
+  if (settings.apply.swap === 'auto') return redirects;
+  // What an earlier setting left is taken down all the same.
+  return { ...redirects, findProblem: async () => await Promise.resolve('the setting apply.swap is off') };
+}
+
+/** Undefined on a server without a manager: nothing that it could be cut off from. */
+function isReachable(link: ManagerLink | undefined): boolean | undefined {
+  if (link === undefined || (link.session === undefined && link.problem === null)) return undefined;
+  return link.session?.reachability.isReachable ?? false;
+}
 
 const buildLink = async (base: Base, reconciler: Reconciler, status: () => StatusSource): Promise<ManagerLink> =>
   await openManagerLink({
@@ -181,18 +234,20 @@ async function openSession(
   statusSource: StatusSource,
 ): Promise<ManagerSession | undefined> {
   const { stateDir, settings } = base;
-  const urls = settings.manager.urls.length > 0 ? settings.manager.urls : identity.manager_urls;
-  if (urls.length === 0) return undefined;
+  const given = settings.manager.urls.length > 0 ? settings.manager.urls : identity.manager_urls;
+  if (given.length === 0) return undefined;
   const trusted = await readTrust(stateDir, identity.pin);
   if (!trusted) throw new ProblemError('agent.not-joined', 'the trust of the manager is missing; join again');
   return startManagerSession({
     ...base,
     identity,
-    urls,
+    addresses: await openManagerAddresses({ ...base, serverId: identity.server_id, given, disk: createDisk() }),
+    ways: waysOf(settings.manager, () => reconciler.wayOut()),
+    keys: await openServerKeys(stateDir),
+    onKeyRotated: (keyid) => base.events.add('server.key-rotated', { keyid }),
     trusted,
     reconciler,
     statusSource,
-    signer: { serverId: identity.server_id, key: await openServerKey(stateDir) },
     storeTrust: async (fresh) => await writeTrust(stateDir, fresh),
     localText: async () => {
       const [rendition] = await reconciler.renditions();
@@ -205,7 +260,16 @@ async function openSession(
 function buildImporter(base: Base, reconciler: Reconciler, link: ManagerLink): Importer {
   const { stateDir, settings, clock, log, serverClock } = base;
   return createImporter({
-    reconciler,
+    reconciler: {
+      get state() {
+        return reconciler.state;
+      },
+      offer(order) {
+        // A manager may have moved while this server was cut off: the bundle brings its new address, too.
+        if (order.source === 'bundle') void link.session?.learn(order.manifest);
+        reconciler.offer(order);
+      },
+    },
     clock,
     log,
     settings: settings.import,

@@ -1,12 +1,23 @@
-import type { AgentStatus, Manifest, Nack, UnitStatus } from '@sbox/protocol';
+import type { AgentStatus, Manifest, Nack, ReloadPlan, UnitStatus } from '@sbox/protocol';
+import type { Way } from './probe/tunnel.ts';
+import type { Pressure } from './supervisor/budgets.ts';
 
 /** Where an order came from: the network, a signed bundle, or a plain file of this machine. */
 export type OrderSource = 'manager' | 'bundle' | 'local';
+
+/** Content from a place on; `offset` is 0 where the giver could not begin at the place that was asked for. */
+export interface ContentStream {
+  readonly offset: number;
+  /** Fails like the call that opened it. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
 
 /** Hands out content by digest. The taker checks the digest; the giver only brings bytes. */
 export interface BlobSource {
   /** @throws ProblemError `blob.fetch-failed`, `blob.not-found` */
   fetch(digest: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
+  /** For content that is not held in memory; absent where all of it is there already. @throws like `fetch` */
+  readonly open?: (digest: string, offset: number, signal: AbortSignal) => Promise<ContentStream>;
 }
 
 /**
@@ -16,6 +27,12 @@ export interface BlobSource {
 export interface Order {
   readonly source: OrderSource;
   readonly manifest: Manifest;
+  /** Of the signed bytes of the manifest; absent where nobody signed. */
+  readonly digest?: string;
+  /** Places of the manifest that this agent does not know; they were left out of it. */
+  readonly unsupported?: readonly string[];
+  /** What the operator at this machine asked for; in place of the manifest's `confirm_ms`. */
+  readonly confirm_ms?: number;
   readonly blobs: BlobSource;
 }
 
@@ -38,7 +55,8 @@ export interface HistoryEntry {
 
 export interface AgentProcess {
   readonly unit: string;
-  readonly role: 'live' | 'trial';
+  /** `draining`: it gets no new connections. */
+  readonly role: 'live' | 'draining' | 'trial';
   readonly pid: number;
   readonly started_at: string;
   /** It was started by an earlier run of the agent and found alive. */
@@ -56,8 +74,16 @@ export interface ReconcilerState {
   readonly nack: Nack | null;
   /** Why the agent holds still (a hold file, an operator's rollback), or null. */
   readonly held: string | null;
+  /** A version that is taken back at that time unless something speaks for it. */
+  readonly confirm: NonNullable<AgentStatus['confirm']> | null;
+  /** Places of the order that this agent does not know and leaves alone. */
+  readonly unsupported: readonly string[];
+  /** Why this machine seems to reach nothing, whatever it runs; or null. */
+  readonly uplink_down: string | null;
   /** The last write to the state directory failed; nothing new is accepted until it works again. */
   readonly disk_problem: string | null;
+  /** What runs short, as of the last look. */
+  readonly pressures?: readonly Pressure[];
 }
 
 /**
@@ -71,6 +97,13 @@ export interface Reconciler extends AsyncDisposable {
   offer(order: Order): void;
   /** Goes back to the version before the running one and holds it until a newer generation comes. @throws `history.empty` */
   rollback(): Promise<HistoryEntry>;
+  /** Keeps the version that would be taken back otherwise. @throws ProblemError `confirm.nothing-pending` */
+  confirm(): Promise<void>;
+  /**
+   * How each unit would take an order, and what that costs. Nothing is tried and nothing is touched.
+   * @throws ProblemError `engine.*`, `config.invalid`, `blob.*`
+   */
+  plan(order: Order): Promise<readonly ReloadPlan[]>;
   readonly state: ReconcilerState;
   /** Called after every change of `state`. */
   onChange(listener: () => void): Disposable;
@@ -78,6 +111,8 @@ export interface Reconciler extends AsyncDisposable {
   processes(): readonly AgentProcess[];
   /** Last lines of a unit's log, secrets hidden. */
   logs(unit: string | undefined, lines: number): Promise<readonly { readonly unit: string; readonly line: string }[]>;
+  /** An inbound of an engine that runs at this moment, to go out through. */
+  wayOut(): Way | undefined;
   /** What each unit runs, as rendered, for `config show`. */
   renditions(): Promise<readonly { readonly unit: string; readonly digest: string; readonly text: string }[]>;
 }

@@ -2,20 +2,26 @@ import type { spawn as nodeSpawn } from 'node:child_process';
 import path from 'node:path';
 import { ProblemError, isoTime, type Clock, type RandomBytes } from '@sbox/core';
 import { errorFields, type Logger } from '@sbox/daemon/log';
+import type { ReloadPlan } from '@sbox/protocol';
 import type { ApplyContext, ReconcilerSettings } from './apply/context.ts';
 import { Loop } from './apply/loop.ts';
+import { createPlanner } from './apply/plan.ts';
 import { retryDefaults } from './apply/retry-schedule.ts';
-import { createControlApi } from './engines/control-api.ts';
+import { createUpkeep, type Upkeep } from './apply/upkeep.ts';
+import { collectGarbage } from './apply/tidy.ts';
 import type { EngineFinder } from './engines/find-engine.ts';
 import { createRunOverlay, type RunOverlay } from './engines/run-overlay.ts';
+import { createMachine, type Machine } from './machine.ts';
 import type { AgentProcess, HistoryEntry, Order, Reconciler, ReconcilerState } from './order.ts';
-import { createProbe } from './probe/probe.ts';
-import { watchDisk, type Disk } from './state/disk.ts';
+import type { Way } from './probe/tunnel.ts';
+import { isDiskProblem, watchDisk, type Disk } from './state/disk.ts';
 import { historyOf } from './state/journal-replay.ts';
+import { unshift } from './reload/lay-out.ts';
+import type { LiveSlot } from './state/slots.ts';
 import { openStore, type Store } from './state/store.ts';
 import type { EngineProcess, ProcessDeps } from './supervisor/engine-process.ts';
-import { createLogFile } from './supervisor/log-file.ts';
-import { createProc } from './supervisor/proc.ts';
+import { budgetDefaults } from './supervisor/budgets.ts';
+import { logDefaults } from './supervisor/log-file.ts';
 import { restartDefaults } from './supervisor/restart-policy.ts';
 import { SupervisedUnit } from './supervisor/unit.ts';
 
@@ -33,6 +39,10 @@ export interface ReconcilerDeps {
   readonly kill: (pid: number, signal: NodeJS.Signals) => void;
   readonly log: Logger;
   readonly disk: Disk;
+  /** Whether the manager answers; undefined where there is none. */
+  readonly managerReachable?: () => boolean | undefined;
+  /** Stands in for parts of the machine; the real ones by default. */
+  readonly machine?: Partial<Machine>;
   /** What runs `sboxagent overlay`, without IN and OUT; or the function itself, for tests. */
   readonly overlay: readonly string[] | RunOverlay;
   /** Environment of engines; nothing of the agent's own reaches them. */
@@ -47,13 +57,19 @@ const reconcilerDefaults: ReconcilerSettings = {
   watch_every_ms: 2000,
   watch_fails: 3,
   care_every_ms: 30_000,
+  drain_ms: 600_000,
+  drain_every_ms: 1000,
   stop_ms: 10_000,
   poll_ms: 250,
   control_ms: 1000,
+  confirm_ms: 120_000,
   crash_rollback_ms: 900_000,
   restart: restartDefaults,
   retry_ms: retryDefaults,
-  max_log_bytes: 10 * 1024 * 1024,
+  logs: logDefaults,
+  log_every_ms: 5000,
+  budget: budgetDefaults,
+  exec_probes: [],
 };
 
 /** Opens the state directory; no engine is touched before `boot`. @throws what the disk says when it cannot be read */
@@ -65,11 +81,14 @@ export async function createReconciler(deps: ReconcilerDeps): Promise<Reconciler
     shared.diskProblem = problem;
     announce(shared);
   });
-  await disk.makeDirectory(deps.stateDir);
+  // A disk that takes no writes must not keep down what is on it.
+  await disk.makeDirectory(deps.stateDir).catch((error: unknown) => {
+    if (!isDiskProblem(error)) throw error;
+  });
   const store = await openStore(disk, deps.stateDir);
   // Units tell the loop about their ends, and the loop is what makes units.
   const ctx = createContext(deps, shared, store, (end) => loop.onEnd(end));
-  const loop = new Loop(ctx, { random: deps.random, onChange: () => announce(shared) });
+  const loop = new Loop(ctx, () => announce(shared));
   return new DirectReconciler(deps, shared, ctx, loop);
 }
 
@@ -79,6 +98,7 @@ interface Shared {
   readonly trials: Map<string, EngineProcess>;
   readonly listeners: Set<() => void>;
   diskProblem: string | null;
+  upkeep?: Upkeep;
 }
 
 function announce({ listeners }: Shared): void {
@@ -89,23 +109,27 @@ function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd
   const { stateDir, engines, clock, random, randomBytes, spawn, kill, log, ports = {}, env = {} } = deps;
   const settings = { ...reconcilerDefaults, ...deps.settings };
   const { stop_ms: stopMs, poll_ms: pollMs, start_ms: startMs, restart } = settings;
-  const processDeps: ProcessDeps = { proc: createProc(), clock, spawn, kill, env, stopMs, pollMs };
-  const { proc } = processDeps;
-  const control = createControlApi(settings.control_ms);
+  const machine = { ...createMachine({ clock, spawn, controlMs: settings.control_ms }), ...deps.machine };
+  const { proc, sockets, control, mover, memoryAvailable, probe, check, openEndPipe, openLog } = machine;
+  const processDeps: ProcessDeps = { proc, clock, spawn, kill, env, stopMs, pollMs, openEndPipe, log };
   const overlay = typeof deps.overlay === 'function' ? deps.overlay : createRunOverlay(spawn, deps.overlay);
-  const probe = createProbe(clock);
-  const onChange = (): void => announce(shared);
+  const onChange = (): void => {
+    upkeep.followUnits();
+    announce(shared);
+  };
   const onProcess = (unit: string, process: EngineProcess | undefined): void => {
     if (process === undefined) shared.trials.delete(unit);
     else shared.trials.set(unit, process);
     onChange();
   };
   const makeUnit = (name: string): SupervisedUnit => {
-    const logFile = createLogFile(path.join(stateDir, 'logs', `${name}.log`), settings.max_log_bytes);
+    const logFile = openLog(path.join(stateDir, 'logs', `${name}.log`), settings.logs);
     const { slots, records } = store;
     const workDir = slots.workDirectory(name);
     const own = { name, stateDir, workDir, engines, slots, records, control, logFile, log, random, startMs, restart };
-    return new SupervisedUnit({ ...processDeps, ...own, onChange, onEnd });
+    const { drain_ms: drainMs, drain_every_ms: drainEveryMs } = settings;
+    const lanes = { mover, drainMs, drainEveryMs, unshift: async (slot: LiveSlot) => await unshift(ctx, slot) };
+    return new SupervisedUnit({ ...processDeps, ...own, ...lanes, onChange, onEnd });
   };
   const unit = (name: string): SupervisedUnit => {
     const found = shared.units.get(name) ?? makeUnit(name);
@@ -118,14 +142,47 @@ function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd
     stateDir,
     disk: store.disk,
     overlay,
+    sockets,
     control,
     probe,
+    openLog,
     randomBytes,
     startMs,
     onProcess,
   };
-  const io = { clock, spawn, random, randomBytes, proc, control, overlay, probe, log };
-  return { ...io, store, engines, ports, settings, trial, unit, units };
+  const seen = { proc, sockets, control, mover, memoryAvailable, probe };
+  const io = { clock, random, randomBytes, overlay, check, log, ...seen };
+  const upkeep = createUpkeep({
+    machine,
+    stateDir,
+    spawn,
+    kill,
+    clock,
+    random,
+    log,
+    units,
+    settings,
+    collectGarbage: async () => await collectGarbage(ctx),
+    onChange: () => announce(shared),
+  });
+  shared.upkeep = upkeep;
+  const { uplink, probes, budgets } = upkeep;
+  const managerReachable = deps.managerReachable ?? (() => undefined);
+  const ctx: ApplyContext = {
+    ...io,
+    managerReachable,
+    uplink,
+    probes,
+    budgets,
+    store,
+    engines,
+    ports,
+    settings,
+    trial,
+    unit,
+    units,
+  };
+  return ctx;
 }
 
 /** Runs engines as children of its own (no service manager), each in a session of its own. */
@@ -134,16 +191,19 @@ class DirectReconciler implements Reconciler {
   readonly #shared: Shared;
   readonly #ctx: ApplyContext;
   readonly #loop: Loop;
+  readonly #plan: Reconciler['plan'];
 
   constructor(deps: ReconcilerDeps, shared: Shared, ctx: ApplyContext, loop: Loop) {
     this.#deps = deps;
     this.#shared = shared;
     this.#ctx = ctx;
     this.#loop = loop;
+    this.#plan = createPlanner(ctx, loop.signal);
   }
 
   async boot(): Promise<void> {
     await this.#loop.boot();
+    this.#shared.upkeep?.start();
   }
 
   offer(order: Order): void {
@@ -152,6 +212,14 @@ class DirectReconciler implements Reconciler {
 
   async rollback(): Promise<HistoryEntry> {
     return await this.#loop.rollback();
+  }
+
+  async confirm(): Promise<void> {
+    await this.#loop.confirm();
+  }
+
+  async plan(order: Order): Promise<readonly ReloadPlan[]> {
+    return await this.#plan(order);
   }
 
   get state(): ReconcilerState {
@@ -172,6 +240,9 @@ class DirectReconciler implements Reconciler {
     const { trials } = this.#shared;
     return [
       ...this.#ctx.units().flatMap(({ name, process }) => this.#describe(name, 'live', process)),
+      ...this.#ctx
+        .units()
+        .flatMap(({ name, draining }) => draining.flatMap(({ process }) => this.#describe(name, 'draining', process))),
       ...[...trials].flatMap(([name, process]) => this.#describe(name, 'trial', process)),
     ];
   }
@@ -187,6 +258,11 @@ class DirectReconciler implements Reconciler {
     return (await Promise.all(tails)).flat();
   }
 
+  wayOut(): Way | undefined {
+    const running = this.#ctx.units().filter(({ process }) => process?.isAlive === true);
+    return running.flatMap(({ slot }) => slot?.report.probe ?? [])[0];
+  }
+
   async renditions(): Promise<{ unit: string; digest: string; text: string }[]> {
     const found = this.#ctx.units().map(async ({ name, slot }) => {
       const digest = slot?.unit.config.digest;
@@ -198,6 +274,7 @@ class DirectReconciler implements Reconciler {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#loop[Symbol.asyncDispose]();
+    await this.#shared.upkeep?.[Symbol.asyncDispose]();
     for (const unit of this.#ctx.units()) {
       if (this.#deps.stopEnginesOnDispose === true) {
         await unit.stop().catch((error: unknown) => {
@@ -206,6 +283,7 @@ class DirectReconciler implements Reconciler {
       }
       await unit[Symbol.asyncDispose]();
     }
+    await this.#ctx.mover[Symbol.asyncDispose]();
     this.#shared.listeners.clear();
   }
 

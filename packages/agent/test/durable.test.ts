@@ -36,32 +36,36 @@ function guardDisk(guard: (name: (typeof writes)[number], args: readonly unknown
   return { ...disk, ...(Object.fromEntries(guarded) as Pick<Disk, (typeof writes)[number]>) };
 }
 
-test.each(['ENOSPC', 'EROFS', 'EIO'])('%s stops nothing that runs and heals without a restart', async (code) => {
-  await using rig = await openRig();
-  let isBroken = false;
-  const disk = guardDisk(async () => {
-    if (isBroken) throw Object.assign(new Error(`${code}: no`), { code });
-    await Promise.resolve();
-  });
-  const agent = await rig.open({ disk, settings: { retry_ms: [200] } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(agent, isCommitted(1));
-  const pid = units[0]?.pid;
+test.each(['ENOSPC', 'EROFS', 'EIO'])(
+  'scenario 17: %s stops nothing that runs and heals without a restart',
+  async (code) => {
+    await using rig = await openRig();
+    let isBroken = false;
+    const disk = guardDisk(async () => {
+      if (isBroken) throw Object.assign(new Error(`${code}: no`), { code });
+      await Promise.resolve();
+    });
+    const agent = await rig.open({ disk, settings: { retry_ms: [200] } });
+    await agent.boot();
+    agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
+    const { units } = await until(agent, isCommitted(1));
+    const pid = units[0]?.pid;
 
-  isBroken = true;
-  agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
-  const state = await until(agent, isRefused('disk.full'));
-  expect(state).toMatchObject({
-    disk_problem: expect.stringContaining(code),
-    nack: { sticky: false },
-    units: [{ pid }],
-  });
-  expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
+    isBroken = true;
+    const config = directConfig(rig.port, { log: { level: 'warn' } });
+    agent.offer(rig.order({ generation: 2, config, unit: { reload: 'in-place' } }));
+    const state = await until(agent, isRefused('disk.full'));
+    expect(state).toMatchObject({
+      disk_problem: expect.stringContaining(code),
+      nack: { sticky: false },
+      units: [{ pid }],
+    });
+    expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
 
-  isBroken = false;
-  expect(await until(agent, isCommitted(2))).toMatchObject({ disk_problem: null, nack: null, units: [{ pid }] });
-});
+    isBroken = false;
+    expect(await until(agent, isCommitted(2))).toMatchObject({ disk_problem: null, nack: null, units: [{ pid }] });
+  },
+);
 
 test('an engine that dies while the disk takes no writes is started again all the same', async () => {
   await using rig = await openRig();
@@ -172,9 +176,9 @@ async function expectInvariants(rig: Rig, agent: Reconciler, stopAt: number): Pr
 }
 
 test.each([
-  ['the agent is killed', false],
-  ['the machine loses power', true],
-])('whenever %s, one whole version serves afterwards and the order is followed', async (_, losesPower) => {
+  ['scenario 15: the agent is killed', false],
+  ['scenario 16: the machine loses power', true],
+])('%s at any write: one whole version serves afterwards and the order is followed', async (_, losesPower) => {
   let stopAt = 1;
   for (let isCrashed = true; isCrashed; stopAt += 1) {
     await using rig = await openRig();

@@ -1,4 +1,5 @@
 import { isoTime, ProblemError, type Clock } from '@sbox/core';
+import type { Nack } from '@sbox/protocol';
 import type { HistoryEntry, Order, Reconciler, ReconcilerState } from '../src/order.ts';
 
 export interface FakeReconciler extends Reconciler {
@@ -6,6 +7,9 @@ export interface FakeReconciler extends Reconciler {
   /** Content that was fetched for the newest order. */
   readonly contents: string[];
   set(state: Partial<ReconcilerState>): void;
+  setWayOut(way: ReturnType<Reconciler['wayOut']>): void;
+  /** Refuses the next order instead of taking it. */
+  refuseNext(code: string, message: string): void;
 }
 
 /** Takes every order at its word: fetches its content and calls it committed. */
@@ -13,6 +17,7 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
   const listeners = new Set<() => void>();
   const offered: Order[] = [];
   const contents: string[] = [];
+  let wayOut: ReturnType<Reconciler['wayOut']>;
   const entries: HistoryEntry[] = [];
   let state: ReconcilerState = {
     phase: 'idle',
@@ -22,11 +27,21 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
     units: [],
     nack: null,
     held: null,
+    confirm: null,
+    unsupported: [],
+    uplink_down: null,
     disk_problem: null,
   };
   const set = (change: Partial<ReconcilerState>): void => {
     state = { ...state, ...change };
     for (const listener of listeners) listener();
+  };
+  let refusal: { code: string; message: string } | undefined;
+  const refuse = (manifest: Order['manifest'], stage: Nack['stage'], why: { code: string; message: string }): void => {
+    const { epoch, generation } = manifest;
+    const at = isoTime(clock.now());
+    const more = { digest: null, stage, unit: null, sticky: false, at, retry_at: null };
+    set({ phase: 'degraded', nack: { epoch, generation, ...why, ...more } });
   };
   const take = async ({ manifest, source, blobs }: Order): Promise<void> => {
     const { epoch, generation, units } = manifest;
@@ -38,21 +53,12 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
       }
     } catch (error) {
       const { code, message } = error as ProblemError;
-      set({
-        phase: 'degraded',
-        nack: {
-          epoch,
-          generation,
-          digest: null,
-          stage: 'fetch',
-          code,
-          unit: null,
-          message,
-          sticky: false,
-          at: isoTime(clock.now()),
-          retry_at: null,
-        },
-      });
+      refuse(manifest, 'fetch', { code, message });
+      return;
+    }
+    if (refusal !== undefined) {
+      refuse(manifest, 'validate', refusal);
+      refusal = undefined;
       return;
     }
     const digest = units[0]?.config.digest ?? null;
@@ -82,6 +88,7 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
     offered,
     contents,
     set,
+    refuseNext: (code, message) => void (refusal = { code, message }),
     boot: async () => {},
     offer(order) {
       offered.push(order);
@@ -92,6 +99,18 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
       if (!entry) throw new ProblemError('history.empty', 'there is one version at most');
       return entry;
     },
+    confirm: async () => {
+      throw new ProblemError('confirm.nothing-pending', 'no version waits to be confirmed');
+    },
+    plan: async ({ manifest }) =>
+      manifest.units.map(({ name }) => ({
+        unit: name,
+        strategy: 'in-place',
+        message: 'will end 214 connections; swap would end 0',
+        connections: 214,
+        will_end: 214,
+        refused: [{ strategy: 'swap', why: 'nft is not there' }],
+      })),
     get state() {
       return state;
     },
@@ -101,6 +120,10 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
     },
     history: async () => entries,
     processes: () => [],
+    wayOut: () => wayOut,
+    setWayOut(way) {
+      wayOut = way;
+    },
     logs: async () => [{ unit: 'main', line: 'a line' }],
     renditions: async () => contents.slice(-1).map((text) => ({ unit: 'main', digest: 'sha256:0', text })),
     [Symbol.asyncDispose]: async () => {},

@@ -31,6 +31,7 @@ import {
   agentStreamPath,
   agentSubprotocol,
   enrolProofText,
+  keyProofText,
   type AgentFrame,
   type AgentStatus,
   type Manifest,
@@ -65,6 +66,8 @@ export interface ManagerDouble extends AsyncDisposable {
   readonly frames: AgentFrame[];
   readonly requests: { method: string; path: string; ifNoneMatch: string | undefined; prefer: string | undefined }[];
   readonly servers: Map<string, PublicKey>;
+  /** Next keys that were brought and not used yet. */
+  readonly candidates: Map<string, PublicKey>;
   readonly sockets: ReadonlySet<WebSocket>;
   joinToken(): string;
   /** Knows a server without its joining. */
@@ -74,6 +77,10 @@ export interface ManagerDouble extends AsyncDisposable {
   /** Serves these bytes as they are. */
   publishRaw(bytes: Uint8Array, etag: string): void;
   fault: Fault | undefined;
+  /** Sends no hints of what it publishes. */
+  isMute: boolean;
+  /** How many questions for the manifest were open at once, at most. */
+  readonly deepestDesired: number;
   /** How far its clock is from the one of the test. */
   skewMs: number;
   /** Replaces the online key, in a new version of the trust document. */
@@ -95,6 +102,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
   const newId = createNewId(randomBytes);
   const tokens = new Map<string, { secret: string; usedBy?: string; serverId?: string }>();
   const servers = new Map<string, PublicKey>();
+  const candidates = new Map<string, PublicKey>();
   const blobs = new Map<string, Uint8Array>();
   const hub = createHub<number>();
   const sockets = new Set<WebSocket>();
@@ -105,7 +113,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
     requests: [] as ManagerDouble['requests'],
   };
   let desired: { bytes: Uint8Array; etag: string; manifest: Manifest | undefined } | undefined;
-  const state: { fault: Fault | undefined; skewMs: number } = { fault: undefined, skewMs: 0 };
+  const state = { fault: undefined as Fault | undefined, skewMs: 0, isMute: false, asking: 0, deepest: 0 };
   const clock: Clock = { ...options.clock, now: () => options.clock.now() + state.skewMs };
 
   const trustDocument: ManagerDouble['trustDocument'] = () => {
@@ -121,7 +129,18 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
 
   const lookup = async (id: string): Promise<PublicKey | undefined> => {
     if (state.fault === 'revoked') throw new ProblemError('auth.revoked', 'removed');
-    return await Promise.resolve(servers.get(id));
+    const [known, candidate] = [servers.get(id), candidates.get(id)];
+    if (!known || !candidate) return await Promise.resolve(known);
+    return {
+      keyid: known.keyid,
+      verify(message, signature) {
+        if (known.verify(message, signature)) return true;
+        if (!candidate.verify(message, signature)) return false;
+        servers.set(id, candidate);
+        candidates.delete(id);
+        return true;
+      },
+    };
   };
   const guard: Guard = async (route, request) => {
     record.requests.push({
@@ -160,8 +179,14 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
     },
     desired: async ({ headers }, { signal }) => {
       const waitS = Number(/wait=(\d+)/.exec(headers.prefer ?? '')?.[1] ?? 0);
-      if (desired && headers['if-none-match'] === desired.etag && waitS > 0)
-        await hub.next('desired', waitS * 1000, signal);
+      state.asking += 1;
+      state.deepest = Math.max(state.deepest, state.asking);
+      try {
+        if (desired && headers['if-none-match'] === desired.etag && waitS > 0)
+          await hub.next('desired', waitS * 1000, signal);
+      } finally {
+        state.asking -= 1;
+      }
       if (!desired) throw new ProblemError('server.not-assigned', 'nothing yet');
       const isKnown = headers['if-none-match'] === desired.etag;
       return { bytes: isKnown ? undefined : desired.bytes, etag: desired.etag };
@@ -179,6 +204,16 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
         server_time: isoTime(clock.now()),
         desired: manifest ? { epoch: manifest.epoch, generation: manifest.generation } : null,
       });
+    },
+    keys: async ({ body }, { caller }) => {
+      const key = readPublicKey(fromBase64(body.public_key) ?? new Uint8Array());
+      const proof = Buffer.from(keyProofText(caller.id, body.public_key));
+      if (!key.verify(proof, fromBase64(body.proof) ?? new Uint8Array()))
+        throw new ProblemError('request.invalid', 'no proof');
+      const isKnown = servers.get(caller.id)?.keyid === key.keyid;
+      if (!isKnown) candidates.set(caller.id, key);
+      if (state.fault === 'lost-answer') throw new Error('the answer is lost');
+      return await Promise.resolve({ keyid: key.keyid, state: isKnown ? 'committed' : 'candidate' });
     },
     draft: async ({ body }) => {
       record.drafts.push(Buffer.from(body).toString('utf8'));
@@ -234,6 +269,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
   return {
     ...record,
     servers,
+    candidates,
     sockets,
     send,
     url: listener.url,
@@ -246,6 +282,15 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
     },
     set fault(fault) {
       state.fault = fault;
+    },
+    get isMute() {
+      return state.isMute;
+    },
+    set isMute(isMute) {
+      state.isMute = isMute;
+    },
+    get deepestDesired() {
+      return state.deepest;
     },
     get skewMs() {
       return state.skewMs;
@@ -271,7 +316,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
       };
       hub.publish('desired', manifest.generation);
       const { epoch, generation } = manifest;
-      send({ type: 'hint', timestamp: isoTime(clock.now()), data: { epoch, generation } });
+      if (!state.isMute) send({ type: 'hint', timestamp: isoTime(clock.now()), data: { epoch, generation } });
     },
     publishRaw(bytes, etag) {
       desired = { bytes, etag, manifest: undefined };

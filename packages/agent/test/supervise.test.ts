@@ -147,7 +147,8 @@ test('engines outlive the agent; the next one adopts them and hears of their end
   expect(second.state).toMatchObject({ phase: 'committed', running: { generation: 1 } });
   expect(stream.isOpen).toBe(true);
 
-  second.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
+  const config = directConfig(rig.port, { log: { level: 'warn' } });
+  second.offer(rig.order({ generation: 2, config, unit: { reload: 'in-place' } }));
   expect((await until(second, isCommitted(2))).units[0]?.pid).toBe(pid);
   process.kill(pid, 'SIGKILL');
   const state = await until(second, (found) => found.units[0]?.restarts === 1 && found.units[0].state === 'running');

@@ -15,21 +15,21 @@ export interface EventRing {
   add(type: string, data?: Readonly<Record<string, unknown>>): void;
   /** Newest first, before `cursor` (a seq). */
   list(limit: number, cursor?: string): { items: AgentEvent[]; next_cursor: string | null };
-  /** How many there were in all. */
-  readonly total: number;
+  /** How many there were of each type. */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 const capacity = 1000;
 
 export function createEventRing(clock: Clock, newId: NewId, source: string): EventRing {
   let events: AgentEvent[] = [];
+  const counts = new Map<string, number>();
   let seq = 0;
   return {
-    get total() {
-      return seq;
-    },
+    counts,
     add(type, data = {}) {
       seq += 1;
+      counts.set(type, (counts.get(type) ?? 0) + 1);
       const event = { id: newId('evt'), seq, type, timestamp: isoTime(clock.now()), source, data };
       events = [...events.slice(1 - capacity), event];
     },

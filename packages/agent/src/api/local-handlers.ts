@@ -1,10 +1,20 @@
-import { redact } from '@sbox/core';
+import { ProblemError } from '@sbox/core';
 import type { Handlers } from '@sbox/daemon/serve';
 import type { localRoutes } from '@sbox/protocol';
+import { createConfigHandlers } from './config-handlers.ts';
 import type { LocalApiDeps } from './local-api-deps.ts';
 
-/** A larger config is not parsed in the agent's own memory. */
-const maxShownBytes = 1024 * 1024;
+/** Conditions that say of a running server what is wrong with it. */
+const troubles = new Set<string>([
+  'Degraded',
+  'DiskPressure',
+  'MemoryPressure',
+  'FdPressure',
+  'UplinkDown',
+  'Frozen',
+  'Drift',
+  'ClockSkewed',
+]);
 
 export const createLocalHandlers = (deps: LocalApiDeps): Handlers<typeof localRoutes> => {
   const { reconciler, statusSource, manager, serverId, events } = deps;
@@ -13,10 +23,7 @@ export const createLocalHandlers = (deps: LocalApiDeps): Handlers<typeof localRo
     health: async () => {
       const { conditions, phase } = statusSource.status();
       const ready = conditions.find(({ type }) => type === 'Ready');
-      const trouble = conditions.find(
-        ({ type, status }) =>
-          status === 'true' && ['Degraded', 'DiskPressure', 'Frozen', 'Drift', 'ClockSkewed'].includes(type),
-      );
+      const trouble = conditions.find(({ type, status }) => status === 'true' && troubles.has(type));
       return {
         ok: ready?.status === 'true' && trouble?.type !== 'Degraded',
         phase,
@@ -38,22 +45,17 @@ export const createLocalHandlers = (deps: LocalApiDeps): Handlers<typeof localRo
               tries: reachability.tries,
               next_try_at: reachability.nextTryAt,
               transport: reachability.transport,
+              via: transport?.place.way.via ?? 'direct',
             }
           : null,
       };
     },
     processes: async () => ({ items: reconciler.processes() }),
-    config: async () => {
-      const renditions = await reconciler.renditions();
-      return {
-        items: renditions.map(({ unit, digest, text }) => ({ unit, digest, config: shown(text) })),
-      };
-    },
-    history: async () => ({ items: await reconciler.history() }),
-    rollback: async () => {
-      const entry = await reconciler.rollback();
-      events.add('server.rolled-back', { epoch: entry.epoch, generation: entry.generation });
-      return entry;
+    ...createConfigHandlers(deps),
+    rotateKey: async () => {
+      const session = manager();
+      if (!session) throw new ProblemError('agent.not-joined', 'there is no manager that knows a key of this server');
+      return await session.rotateKey();
     },
     events: async ({ query }) => events.list(query.limit, query.cursor),
     logs: async ({ query }) => ({ items: await reconciler.logs(query.unit, query.lines) }),
@@ -67,6 +69,3 @@ export const createLocalHandlers = (deps: LocalApiDeps): Handlers<typeof localRo
     },
   };
 };
-
-/** The rendition without its credentials; null when it is too large to be looked at here. */
-const shown = (text: string): unknown => (text.length > maxShownBytes ? null : redact(JSON.parse(text) as unknown, 64));

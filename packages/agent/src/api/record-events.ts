@@ -1,24 +1,38 @@
+import type { AgentStatus } from '@sbox/protocol';
 import type { Reconciler } from '../order.ts';
+import { describeEvents } from './describe-events.ts';
 import type { EventRing } from './event-ring.ts';
 
-const printed = (value: unknown): string => JSON.stringify(value ?? null);
+export interface RecordEventsDeps {
+  readonly reconciler: Pick<Reconciler, 'onChange'>;
+  readonly status: () => AgentStatus;
+  readonly events: EventRing;
+}
 
-/** Turns changes of the reconciler's state into events. */
-export function recordEvents(reconciler: Pick<Reconciler, 'state' | 'onChange'>, events: EventRing): Disposable {
-  let before = reconciler.state;
-  return reconciler.onChange(() => {
-    const { state } = reconciler;
-    if (state.running && printed(state.running) !== printed(before.running))
-      events.add('server.serving', state.running);
-    if (state.committed && printed(state.committed) !== printed(before.committed)) {
-      events.add('server.committed', state.committed);
+/** How often a strategy was used since the agent started, and how many connections it ended. */
+export interface ReloadTally {
+  readonly count: number;
+  readonly ended: number;
+}
+
+export interface EventRecorder extends Disposable {
+  readonly reloads: ReadonlyMap<string, ReloadTally>;
+}
+
+/** Turns changes of what the agent says of itself into events. */
+export function recordEvents({ reconciler, status, events }: RecordEventsDeps): EventRecorder {
+  const reloads = new Map<string, ReloadTally>();
+  let before = status();
+  const listening = reconciler.onChange(() => {
+    const now = status();
+    for (const { type, data } of describeEvents(before, now)) {
+      events.add(type, data);
+      if (type !== 'reload.done') continue;
+      const strategy = String(data['strategy']);
+      const { count, ended } = reloads.get(strategy) ?? { count: 0, ended: 0 };
+      reloads.set(strategy, { count: count + 1, ended: ended + Number(data['will_end'] ?? 0) });
     }
-    if (state.nack && printed(state.nack) !== printed(before.nack)) {
-      const { epoch, generation, code, message } = state.nack;
-      events.add('server.refused', { epoch, generation, code, detail: message });
-    }
-    if (state.held !== before.held)
-      events.add(state.held === null ? 'server.released' : 'server.held', { detail: state.held });
-    before = state;
+    before = now;
   });
+  return { reloads, [Symbol.dispose]: () => listening[Symbol.dispose]() };
 }

@@ -1,403 +1,205 @@
-import { ProblemError, compareGenerations } from '@sbox/core';
+import { ProblemError } from '@sbox/core';
 import { errorFields } from '@sbox/daemon/log';
-import type { HistoryEntry, Order, ReconcilerState } from '../order.ts';
-import { isEndedBy } from '../state/hold.ts';
+import type { BlobSource, HistoryEntry, Order, ReconcilerState } from '../order.ts';
 import type { JournalVersion } from '../state/journal.ts';
-import { historyOf, isSameContent, isSameVersion, replay } from '../state/journal-replay.ts';
+import { historyOf } from '../state/journal-replay.ts';
 import type { UnexpectedEnd } from '../supervisor/unit.ts';
-import { applyOrder } from './apply-order.ts';
-import { Backlog, isSameOrder, type Due } from './backlog.ts';
 import { createBell, type Bell } from './bell.ts';
-import { bootUnits } from './boot.ts';
-import { careForUnits } from './care.ts';
 import type { ApplyContext } from './context.ts';
-import { makeNack } from './nack.ts';
-import { judge, toRefusal, type Refusal } from './refusal.ts';
-import { restore } from './restore.ts';
-import { retryDelayMs } from './retry-schedule.ts';
-import { engineName } from './stage.ts';
-import { describeState } from './state-view.ts';
-import { strike } from './strikes.ts';
-import { markGood, record, slotsOf, tolerate, versionOfOrder } from './versions.ts';
-import { beginWatch, collectGarbage, commit, look, type Watched } from './watch.ts';
+import { initialState, type ApplyState, type Time } from './decide/apply-state.ts';
+import type { OrderData } from './decide/order-data.ts';
+import { isNote, type Note, type Problem, type Work } from './decide/effect.ts';
+import type { ApplyEvent } from './decide/event.ts';
+import { orderKeys } from './decide/order-keys.ts';
+import { giveUpWork, reduce } from './decide/reducer.ts';
+import { perform } from './perform.ts';
+import { describeState, visibleOf } from './state-view.ts';
 
-export interface LoopDeps {
-  /** From 0 to 1. */
-  readonly random: () => number;
-  readonly onChange: () => void;
-}
+/** Told in place of what an order's own source would bring, when that is not known any more. */
+const onlyWhatIsHere: BlobSource = {
+  fetch: async () => await Promise.reject(new ProblemError('blob.fetch-failed', 'it is not on this server yet')),
+};
 
-interface RollbackRequest {
-  readonly resolve: (entry: HistoryEntry) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** After a step that failed, until it is tried again. */
-const lookAgainMs = 5000;
-
-/** Decides what happens next: one thing at a time, the newest order first. */
+/**
+ * The shell around the reducer: tells it what happens, does the work that it wants one piece after another, and answers
+ * each piece with one event. Nothing is decided here.
+ */
 export class Loop implements AsyncDisposable {
   readonly #ctx: ApplyContext;
-  readonly #deps: LoopDeps;
+  readonly #onChange: () => void;
   readonly #bell: Bell;
   readonly #stopping = new AbortController();
-  #running: Promise<void> | undefined;
-  readonly #backlog = new Backlog();
-  #held: { readonly reason: string; readonly order: Order | undefined } | undefined;
-  #watched: Watched | undefined;
-  #request: RollbackRequest | undefined;
-  #crashed: UnexpectedEnd | undefined;
-  /** How often the order that serves or waits was tried. */
-  #attempt = 1;
-  #careAt = 0;
-  #following: Order | undefined;
+  readonly #sources = new Map<string, BlobSource>();
+  readonly #booted = Promise.withResolvers<void>();
   /** Ends a download for which something newer waits. */
   #overtaken = new AbortController();
-  #nack: ReconcilerState['nack'] = null;
-  #observed: ReconcilerState['observed'];
+  #state: ApplyState;
+  #work: Work | undefined;
+  #running: Promise<void> | undefined;
+  #rollback: PromiseWithResolvers<HistoryEntry> | undefined;
+  #confirm: PromiseWithResolvers<void> | undefined;
+  #orders = 0;
 
-  constructor(ctx: ApplyContext, deps: LoopDeps) {
+  constructor(ctx: ApplyContext, onChange: () => void) {
     this.#ctx = ctx;
-    this.#deps = deps;
+    this.#onChange = onChange;
     this.#bell = createBell(ctx.clock);
-    this.#observed = generationOf(ctx.store.accepted.order?.manifest);
+    const { journal, accepted } = ctx.store;
+    this.#state = initialState({ records: journal.records, accepted: accepted.order ?? null }, ctx.settings);
   }
 
   get state(): Omit<ReconcilerState, 'disk_problem'> {
-    return describeState(this.#ctx, {
-      observed: this.#observed,
-      watched: this.#watched?.version,
-      nack: this.#nack,
-      held: this.#held?.reason ?? null,
-      isApplying: this.#following !== undefined,
-    });
+    return describeState(this.#ctx, this.#state);
   }
 
+  /** Aborts when the agent stops. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Resolves when it is decided what runs. @throws ProblemError when the state directory cannot be read */
   async boot(): Promise<void> {
-    const ctx = this.#ctx;
-    const { candidate, given_up } = await bootUnits(ctx);
-    if (candidate !== undefined) this.#watched = beginWatch(ctx, candidate.version, candidate.slots);
-    if (given_up !== undefined) await this.#giveUp(given_up);
-    const hold = await ctx.store.hold.read();
-    if (hold !== undefined) this.#held = { reason: hold.reason, order: undefined };
-    this.#careAt = ctx.clock.monotonic() + ctx.settings.care_every_ms;
-    this.#requeue();
+    this.#dispatch({ type: 'boot' });
     this.#running = this.#run();
-    this.#deps.onChange();
+    await this.#booted.promise;
   }
 
-  offer(order: Order): void {
-    if (!this.#backlog.offer(order)) return;
-    if (this.#following !== undefined && isSameOrder(this.#following, order)) this.#bell.ring();
-    else this.#overtake();
+  offer({ blobs, ...order }: Order): void {
+    const key = `order-${(this.#orders += 1)}`;
+    this.#sources.set(key, blobs);
+    this.#dispatch({ type: 'offer', order: { ...order, key } });
   }
 
   onEnd(end: UnexpectedEnd): void {
-    if (end.isCrashLoop) this.#crashed = end;
-    this.#bell.ring();
+    this.#dispatch({ type: 'ended', end });
   }
 
+  /** @throws ProblemError `history.empty` */
   async rollback(): Promise<HistoryEntry> {
-    if (this.#request !== undefined) throw new ProblemError('precondition.failed', 'a rollback is under way');
-    return await new Promise((resolve, reject) => {
-      this.#request = { resolve, reject };
-      this.#overtake();
-    });
+    this.signal.throwIfAborted();
+    if (this.#rollback !== undefined) throw new ProblemError('precondition.failed', 'a rollback is under way');
+    this.#rollback = Promise.withResolvers();
+    const { promise } = this.#rollback;
+    this.#dispatch({ type: 'rollback' });
+    return await promise;
   }
 
-  #overtake(): void {
-    this.#overtaken.abort(new ProblemError('blob.fetch-failed', 'given up for something newer'));
-    this.#bell.ring();
+  /** @throws ProblemError `confirm.nothing-pending` */
+  async confirm(): Promise<void> {
+    this.signal.throwIfAborted();
+    this.#confirm ??= Promise.withResolvers();
+    const { promise } = this.#confirm;
+    this.#dispatch({ type: 'confirm' });
+    await promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping.abort(new ProblemError('command.failed', 'the agent stops'));
+    const reason = new ProblemError('command.failed', 'the agent stops');
+    this.#stopping.abort(reason);
     await this.#running;
-    this.#request?.reject(this.#stopping.signal.reason);
+    if (this.#running !== undefined) this.#booted.reject(reason);
+    this.#rollback?.reject(reason);
+    this.#confirm?.reject(reason);
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
+    for (let work = this.#take(); work !== undefined && !signal.aborted; work = this.#take()) {
+      this.#overtaken = new AbortController();
+      if (work.do === 'stage' && work.isOvertaken) this.#overtake();
+      const overtaken = this.#overtaken.signal;
+      const wait = async (until: number): Promise<void> =>
+        void (await this.#bell.wait(until - this.#ctx.clock.monotonic(), signal));
       try {
-        await this.#step();
+        this.#dispatch(await perform({ ctx: this.#ctx, sourceOf: this.#sourceOf, wait, signal, overtaken }, work));
       } catch (error) {
-        if (signal.aborted) return;
-        this.#ctx.log.error('A step failed', errorFields(error));
-        await this.#bell.wait(lookAgainMs, signal);
+        if (!signal.aborted) this.#ctx.log.error('A listener failed', errorFields(error));
       }
     }
   }
 
-  async #step(): Promise<void> {
-    const { signal } = this.#stopping;
-    const now = this.#ctx.clock.monotonic();
-    if (now >= this.#careAt) await this.#care(now);
-    if (this.#request !== undefined) return await this.#answerRollback(this.#request);
-    const due = this.#backlog.take(now);
-    if (due !== undefined) return await this.#followUnlessHeld(due);
-    if (this.#watched !== undefined) return await this.#watch(this.#watched);
-    if (this.#crashed !== undefined) return await this.#onCrashLoop(this.#crashed);
-    await this.#bell.wait(Math.min(this.#careAt, this.#backlog.retryAt) - now, signal);
+  #take(): Work | undefined {
+    const work = this.#work;
+    this.#work = undefined;
+    return work;
   }
 
-  /** Now and then: engines that hang, logs that grow, a hold that was put or lifted, an engine that was upgraded. */
-  async #care(now: number): Promise<void> {
-    const ctx = this.#ctx;
-    this.#careAt = now + ctx.settings.care_every_ms;
-    await careForUnits(ctx);
-    const hold = await ctx.store.hold.read();
-    if (this.#held?.reason !== hold?.reason) {
-      const order = this.#held?.order;
-      this.#held = hold === undefined ? undefined : { reason: hold.reason, order };
-      if (hold === undefined && order !== undefined) this.#backlog.offerAgain(order);
-      else if (hold === undefined) this.#requeue();
-      this.#deps.onChange();
+  readonly #sourceOf = ({ key }: OrderData): BlobSource =>
+    (key === null ? undefined : this.#sources.get(key)) ?? onlyWhatIsHere;
+
+  #overtake(): void {
+    this.#overtaken.abort(new ProblemError('blob.fetch-failed', 'given up for something newer'));
+  }
+
+  #time(): Time {
+    const { clock, random } = this.#ctx;
+    return { now: clock.now(), monotonic: clock.monotonic(), random: random() };
+  }
+
+  #dispatch(event: ApplyEvent): void {
+    if (this.#stopping.signal.aborted) return;
+    const before = visibleOf(this.#state);
+    const { state, effects } = this.#reduce(event);
+    this.#state = state;
+    const keys = orderKeys(state);
+    for (const key of this.#sources.keys()) if (!keys.has(key)) this.#sources.delete(key);
+    for (const effect of effects) {
+      if (isNote(effect)) this.#note(effect);
+      else this.#work = effect;
     }
-    const engine = await ctx.engines.find().catch(() => undefined);
-    if (engine !== undefined) this.#backlog.onEngine(engineName(engine));
+    if (visibleOf(state) !== before) this.#onChange();
   }
 
-  async #followUnlessHeld({ order, attempt }: Due): Promise<void> {
-    const { hold: holdFile } = this.#ctx.store;
+  /** A fault in a decision must not end all decisions. */
+  #reduce(event: ApplyEvent): ReturnType<typeof reduce> {
     try {
-      const hold = await holdFile.read();
-      const isHeld = hold !== undefined && !isEndedBy(hold, order.manifest);
-      this.#held = isHeld ? { reason: hold.reason, order } : undefined;
-      if (hold !== undefined && !isHeld) await holdFile.release();
+      return reduce(this.#state, event, this.#time());
     } catch (error) {
-      this.#backlog.offerAgain(order);
-      throw error;
-    }
-    this.#deps.onChange();
-    if (this.#held === undefined) await this.#follow(order, attempt);
-  }
-
-  async #follow(order: Order, attempt: number): Promise<void> {
-    const ctx = this.#ctx;
-    this.#attempt = attempt;
-    this.#following = order;
-    this.#overtaken = new AbortController();
-    this.#nack = null;
-    this.#observe(order);
-    this.#deps.onChange();
-    try {
-      const fallback = this.#good() ?? this.#watched?.version;
-      const { signal } = this.#stopping;
-      const job = { order, fallback, signal, overtaken: this.#overtaken.signal };
-      const { version, slots, isChanged } = await applyOrder(ctx, job);
-      this.#backlog.forgive();
-      if (isChanged || this.#watched !== undefined) this.#watched = beginWatch(ctx, version, slots);
-      else if (!isCommitted(version, this.#good())) await commit(ctx, version);
-      ctx.log.info(isChanged ? 'A version serves' : 'The version runs already', generationFields(version));
-    } catch (error) {
-      if (this.#stopping.signal.aborted) throw error;
-      await this.#refuse(order, toRefusal(error, 'verify'), attempt);
-    } finally {
-      this.#following = undefined;
-      this.#deps.onChange();
+      this.#ctx.log.error('A step failed', { event: event.type, ...errorFields(error) });
+      return giveUpWork(this.#state, event, this.#time());
     }
   }
 
-  async #refuse(order: Order, refusal: Refusal, attempt: number): Promise<void> {
-    const ctx = this.#ctx;
-    const version = versionOfOrder(order);
-    const last = ctx.store.journal.records.at(-1);
-    const isToldAlready = last?.step === 'ROLLEDBACK' && isSameVersion(last, version);
-    if (!isToldAlready) await tolerate(ctx, async () => await record(ctx, 'REFUSED', version, refusal));
-    // What was watched is gone when the last good version was brought back instead.
-    const watched = this.#watched?.version;
-    if (watched !== undefined && !this.#serves(watched)) this.#watched = undefined;
-    await tolerate(ctx, async () => await collectGarbage(ctx));
-    const isSticky = (await strike(ctx, refusal)) || judge(refusal.code, refusal.message) === 'order';
-    await this.#putOff(order, refusal, { isSticky, attempt });
-    this.#say(order.manifest, refusal, isSticky);
-  }
-
-  /** Never again, or later. */
-  async #putOff(order: Order, { code, cause }: Refusal, how: { isSticky: boolean; attempt: number }): Promise<void> {
-    const { clock, settings, engines } = this.#ctx;
-    if (how.isSticky) {
-      const engine = await engines.find().catch(() => undefined);
-      this.#backlog.refuse(order, engine && engineName(engine));
-      return;
-    }
-    // An outage that the running version shares must not make this one wait longer and longer.
-    const isShared = cause instanceof ProblemError && cause.details?.['shared'] === true;
-    const delayMs = retryDelayMs(isShared ? 1 : how.attempt, this.#deps.random(), settings.retry_ms);
-    this.#backlog.retryLater({ order, at: clock.monotonic() + delayMs, attempt: isShared ? 0 : how.attempt, code });
-  }
-
-  #say(version: { epoch: number; generation: number }, refusal: Refusal, sticky: boolean): void {
-    const { clock, log } = this.#ctx;
-    const waitMs = this.#backlog.retryAt - clock.monotonic();
-    this.#nack = makeNack({ version, refusal, sticky, now: clock.now(), waitMs });
-    log.warn('An order was refused', { ...this.#nack });
-    this.#deps.onChange();
-  }
-
-  async #watch(watched: Watched): Promise<void> {
-    const ctx = this.#ctx;
-    const { signal } = this.#stopping;
-    const fallback = this.#good();
-    try {
-      const seen = await look(ctx, watched, fallback, signal);
-      if (seen.kind === 'waiting') {
-        this.#watched = { ...watched, fails: seen.fails };
-        await this.#bell.wait(seen.waitMs, signal);
-        return;
-      }
-      await commit(ctx, watched.version);
-      this.#watched = undefined;
-      // Another order may have been refused meanwhile; that stays said.
-      if (this.#nack !== null && compareGenerations(this.#nack, watched.version) <= 0) this.#nack = null;
-      ctx.log.info('A version is committed', generationFields(watched.version));
-      this.#deps.onChange();
-    } catch (error) {
-      if (signal.aborted) throw error;
-      const refusal = toRefusal(error, 'watch');
-      // Nothing to go back to, or a disk that cannot take the verdict: it goes on, supervised.
-      if (refusal.code === 'disk.full' || fallback === undefined) {
-        this.#watched = { ...beginWatch(ctx, watched.version, watched.slots) };
-        this.#say(watched.version, refusal, false);
-        await this.#bell.wait(lookAgainMs, signal);
-        return;
-      }
-      await this.#takeBack(watched.version, fallback, refusal);
+  #note(note: Note): void {
+    switch (note.do) {
+      case 'log':
+        this.#ctx.log[note.level](note.text, { ...note.fields });
+        break;
+      case 'wake':
+        if (note.download) this.#overtake();
+        this.#bell.ring();
+        break;
+      case 'booted':
+        settle(this.#booted, note.problem, () => undefined);
+        break;
+      case 'answer-rollback':
+        if (this.#rollback !== undefined) settle(this.#rollback, note.problem, () => this.#entryOf(note.version));
+        this.#rollback = undefined;
+        break;
+      case 'answer-confirm':
+        if (this.#confirm !== undefined) settle(this.#confirm, note.problem, () => undefined);
+        this.#confirm = undefined;
+        break;
     }
   }
 
-  /** The version before serves again; the one taken back is tried again later or never. */
-  async #takeBack(version: JournalVersion, target: JournalVersion, refusal: Refusal): Promise<void> {
-    const ctx = this.#ctx;
-    ctx.log.warn('A version is taken back', {
-      ...generationFields(version),
-      code: refusal.code,
-      detail: refusal.message,
-    });
-    this.#watched = undefined;
-    await tolerate(ctx, async () => await record(ctx, 'ROLLEDBACK', version, refusal));
-    await restore(ctx, target);
-    await tolerate(ctx, async () => await markGood(ctx, target));
-    const order = this.#orderOf(version);
-    const isSticky = await strike(ctx, refusal);
-    if (order !== undefined) await this.#putOff(order, refusal, { isSticky, attempt: this.#attempt });
-    this.#say(version, refusal, isSticky);
-  }
-
-  async #onCrashLoop(end: UnexpectedEnd): Promise<void> {
-    this.#crashed = undefined;
-    const ctx = this.#ctx;
-    const [before, top] = replay(ctx.store.journal.records).committed.slice(-2);
-    const unit = top?.version.units.find(({ name }) => name === end.unit);
-    // It may have been taken back already, while something else was done.
-    if (top === undefined || before === undefined || unit?.slot !== end.slot) return;
-    const age = ctx.clock.now() - Date.parse(top.at);
-    const isSameSlot = before.version.units.some(({ name, slot }) => name === unit.name && slot === unit.slot);
-    if (isSameSlot || age > ctx.settings.crash_rollback_ms) return;
-    const error = new ProblemError('engine.crash-loop', end.words);
-    await this.#takeBack(top.version, before.version, toRefusal(error, 'watch', unit));
-  }
-
-  async #giveUp(version: JournalVersion): Promise<void> {
-    for (const unit of version.units) {
-      if (this.#good()?.units.some(({ digest }) => digest === unit.digest) === true) continue;
-      const error = new ProblemError(
-        'engine.crash-loop',
-        'it was down at two starts of the agent before it was committed',
-      );
-      const refusal = toRefusal(error, 'watch', unit);
-      await tolerate(this.#ctx, async () => void (await strike(this.#ctx, refusal)));
-      this.#say(version, refusal, true);
-    }
-  }
-
-  async #answerRollback({ resolve, reject }: RollbackRequest): Promise<void> {
-    try {
-      resolve(await this.#rollBack());
-    } catch (error) {
-      reject(error);
-    } finally {
-      this.#request = undefined;
-    }
-  }
-
-  async #rollBack(): Promise<HistoryEntry> {
-    const ctx = this.#ctx;
-    const { committed } = replay(ctx.store.journal.records);
-    const from = this.#watched?.version ?? committed.at(-1)?.version;
-    const target = committed.at(this.#watched === undefined ? -2 : -1)?.version;
-    if (from === undefined || target === undefined)
-      throw new ProblemError('history.empty', 'no other version was committed');
-    if ((await slotsOf(ctx, target)) === undefined) throw new ProblemError('history.empty', 'its files are gone');
-    const accepted = generationOf(ctx.store.accepted.order?.manifest) ?? from;
-    const reason = `rolled back by hand from ${from.epoch}.${from.generation}`;
-    await ctx.store.hold.put({ reason, until: { epoch: accepted.epoch, generation: accepted.generation } });
-    this.#held = { reason, order: undefined };
-    this.#backlog.dropRetry();
-    [this.#watched, this.#nack] = [undefined, null];
-    await record(ctx, 'ROLLEDBACK', from, { code: 'apply.rolled-back', message: 'by hand' });
-    await restore(ctx, target);
-    await tolerate(ctx, async () => await markGood(ctx, target));
-    this.#deps.onChange();
-    const entry = historyOf(ctx.store.journal.records).findLast(
-      (one) => one.epoch === target.epoch && one.generation === target.generation && one.source === target.source,
+  #entryOf(version: JournalVersion | null): HistoryEntry {
+    const entry = historyOf(this.#ctx.store.journal.records).findLast(
+      (one) => one.epoch === version?.epoch && one.generation === version.generation && one.source === version.source,
     );
     if (entry === undefined) throw new ProblemError('history.empty', 'the journal does not know it any more');
     return entry;
   }
-
-  /** What was accepted but never committed is followed without waiting for the network. */
-  #requeue(): void {
-    const order = this.#ctx.store.accepted.order;
-    const top = this.#watched?.version ?? this.#good();
-    if (order === undefined || top?.source === 'local') return;
-    const isFollowed = top !== undefined && compareGenerations(order.manifest, top) <= 0;
-    // What cannot be started any more, because its files are gone, is made anew.
-    if (isFollowed && this.#serves(top) && this.#hasSettings()) return;
-    this.#backlog.offerAgain({ ...order, blobs: onlyWhatIsHere });
-  }
-
-  /** The ports of this server's settings are those that its engines were started with. */
-  #hasSettings(): boolean {
-    const ports = JSON.stringify(this.#ctx.ports);
-    return this.#ctx.units().every(({ slot }) => slot === undefined || JSON.stringify(slot.ports) === ports);
-  }
-
-  #orderOf({ source, epoch, generation }: JournalVersion): Order | undefined {
-    const accepted = this.#ctx.store.accepted.order;
-    const isIt = accepted?.source === source && compareGenerations(accepted.manifest, { epoch, generation }) === 0;
-    return isIt ? { ...accepted, blobs: onlyWhatIsHere } : undefined;
-  }
-
-  #good(): JournalVersion | undefined {
-    return replay(this.#ctx.store.journal.records).committed.at(-1)?.version;
-  }
-
-  #serves(version: JournalVersion): boolean {
-    return version.units.every(({ name, slot }) => this.#ctx.unit(name).slot?.name === slot);
-  }
-
-  #observe({ source, manifest }: Order): void {
-    if (source === 'local') return;
-    const isNewer = this.#observed === null || compareGenerations(manifest, this.#observed) > 0;
-    if (isNewer) this.#observed = generationOf(manifest);
-  }
 }
 
-const isCommitted = (version: JournalVersion, good: JournalVersion | undefined): boolean =>
-  good !== undefined && isSameVersion(version, good) && isSameContent(version, good);
-
-const generationOf = (found: { epoch: number; generation: number } | undefined): ReconcilerState['observed'] =>
-  found === undefined ? null : { epoch: found.epoch, generation: found.generation };
-
-const generationFields = ({ epoch, generation, source }: JournalVersion): Record<string, unknown> => ({
-  epoch,
-  generation,
-  source,
-});
-
-/** After a start there may be no network; whoever offers the order again brings a better source. */
-const onlyWhatIsHere: Order['blobs'] = {
-  fetch: async () => await Promise.reject(new ProblemError('blob.fetch-failed', 'it is not on this server yet')),
-};
+function settle<T>(waiting: PromiseWithResolvers<T>, problem: Problem | null, result: () => T): void {
+  if (problem !== null) {
+    waiting.reject(new ProblemError(problem.code, problem.message));
+    return;
+  }
+  try {
+    waiting.resolve(result());
+  } catch (error) {
+    waiting.reject(error);
+  }
+}

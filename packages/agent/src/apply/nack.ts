@@ -1,10 +1,10 @@
-import { isoTime, redactText } from '@sbox/core';
+import { isoTime } from '@sbox/core';
 import type { Nack } from '@sbox/protocol';
-import type { Refusal } from './refusal.ts';
+import { shownMessage, type Failure } from './decide/failure.ts';
 
 export interface NackFacts {
   readonly version: { readonly epoch: number; readonly generation: number };
-  readonly refusal: Refusal;
+  readonly refusal: Failure;
   /** Only other bytes can help. */
   readonly sticky: boolean;
   /** Wall clock. */
@@ -13,13 +13,11 @@ export interface NackFacts {
   readonly waitMs: number;
 }
 
-const maxMessageChars = 2048;
-
 /** A refusal as others see it: no secrets, no more text than the wire takes. */
 export function makeNack({ version, refusal, sticky, now, waitMs }: NackFacts): Nack {
   const { epoch, generation } = version;
   const { code, stage, unit, digest } = refusal;
-  const message = redactText(refusal.message).slice(0, maxMessageChars);
+  const message = shownMessage(refusal.message);
   const retry_at = sticky || !Number.isFinite(waitMs) ? null : isoTime(now + waitMs);
   return { epoch, generation, digest, stage, code, unit, message, sticky, at: isoTime(now), retry_at };
 }

@@ -1,6 +1,7 @@
 import { ProblemError } from '@sbox/core';
 import { expect, test } from '@jest/globals';
-import { judge, Refusal, toRefusal } from './refusal.ts';
+import { judge } from './decide/failure.ts';
+import { Refusal, toFailure, toRefusal } from './refusal.ts';
 
 test.each([
   ['engine.check-failed', 'inbounds[0].listn: unknown field', 'final'],
@@ -8,6 +9,7 @@ test.each([
   ['config.invalid', 'inbounds: must be a list', 'final'],
   ['engine.crash-loop', 'it was ended by SIGSEGV', 'final'],
   ['trial.start-failed', 'dependency[nope] not found for outbound[s]', 'strike'],
+  ['trial.start-failed', 'the kernel ended it, out of memory (OOM); give the server more', 'retry'],
   ['apply.failed', 'default outbound not found: nope', 'strike'],
   ['apply.failed', 'listen tcp :443: bind: address already in use', 'retry'],
   ['trial.start-failed', 'initialize rule-set[0]: initial rule-set: EOF', 'retry'],
@@ -27,4 +29,15 @@ test('errors of the disk and bugs become refusals with a code', () => {
   expect(toRefusal(new TypeError('x'), 'apply')).toMatchObject({ code: 'internal.error', unit: null });
   const refusal = new Refusal('trial', new ProblemError('trial.probe-failed', 'no'), { name: 'a', digest: 'd' });
   expect(toRefusal(refusal, 'apply')).toBe(refusal);
+  const failure = {
+    stage: 'trial',
+    code: 'trial.probe-failed',
+    message: 'no',
+    unit: 'a',
+    digest: 'd',
+    isShared: false,
+  };
+  expect(toFailure(refusal, 'apply')).toEqual(failure);
+  const shared = new ProblemError('trial.probe-failed', 'no', { details: { shared: true } });
+  expect(toFailure(shared, 'trial')).toMatchObject({ isShared: true, unit: null });
 });

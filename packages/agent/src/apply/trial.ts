@@ -10,16 +10,18 @@ import type { ProbeResult, RunProbe } from '../probe/probe.ts';
 import type { Disk } from '../state/disk.ts';
 import { adopt, launch, type EngineProcess, type ProcessDeps } from '../supervisor/engine-process.ts';
 import { findProcessesWith } from '../supervisor/find-processes.ts';
-import { createLogFile } from '../supervisor/log-file.ts';
-import { freePorts } from '../supervisor/ports.ts';
+import { logDefaults, type LogFile, type LogLimits } from '../supervisor/log-file.ts';
+import type { Sockets } from '../supervisor/ports.ts';
 import { untilReady } from '../supervisor/ready.ts';
 
 export interface TrialDeps extends ProcessDeps {
   readonly stateDir: string;
   readonly disk: Disk;
   readonly overlay: RunOverlay;
+  readonly sockets: Sockets;
   readonly control: ControlApi;
   readonly probe: RunProbe;
+  readonly openLog: (file: string, limits: LogLimits) => LogFile;
   readonly randomBytes: RandomBytes;
   readonly startMs: number;
   /** Told when a trial begins and ends, for the list of processes. */
@@ -55,7 +57,6 @@ export interface PreparedTrial {
 
 export const newSecret = (randomBytes: RandomBytes): string => hex(randomBytes(16));
 
-const maxLogBytes = 1024 * 1024;
 /** Nodes in one trial; as many as the overlay leaves in a group. */
 const roundSize = 3;
 
@@ -68,7 +69,7 @@ export async function prepareTrial(
   const file = path.join(directory, 'config.json');
   await endTrials(deps, directory);
   await deps.disk.makeDirectory(directory);
-  const [controlPort, probe_port] = await freePorts(2);
+  const [controlPort, probe_port] = await deps.sockets.free(2);
   const control = { address: `127.0.0.1:${controlPort}`, secret: newSecret(deps.randomBytes) };
   const slot: Slot = { mode: 'trial', ports: {}, control, log: {}, once: unit.once, files, prefer, probe_port };
   return { directory, file, control, report: await deps.overlay({ input: rendition, output: file, slot, signal }) };
@@ -97,7 +98,7 @@ export async function runTrial(deps: TrialDeps, job: TrialJob, first?: PreparedT
 
 async function runRound(deps: TrialDeps, job: TrialJob, prepared: PreparedTrial): Promise<TrialResult> {
   const { directory, file, control, report } = prepared;
-  const log = createLogFile(path.join(directory, 'log'), maxLogBytes);
+  const log = deps.openLog(path.join(directory, 'log'), logDefaults);
   const logStart = await log.size();
   const { args } = singBox.runCommand(file, directory);
   job.signal.throwIfAborted();
@@ -132,8 +133,11 @@ async function probeChoices(
 }
 
 /** Ends trials that an agent left behind when it was killed. */
-export const sweepTrials = async (deps: TrialDeps): Promise<void> =>
-  await endTrials(deps, path.join(deps.stateDir, 'trials'));
+export async function sweepTrials(deps: TrialDeps): Promise<void> {
+  const directory = path.join(deps.stateDir, 'trials');
+  await endTrials(deps, directory);
+  await deps.disk.remove(directory);
+}
 
 async function endTrials(deps: TrialDeps, directory: string): Promise<void> {
   for (const identity of findProcessesWith(deps.proc, directory)) {

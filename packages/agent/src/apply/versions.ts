@@ -1,30 +1,7 @@
-import { isoTime, redactText } from '@sbox/core';
-import { errorFields } from '@sbox/daemon/log';
-import type { Order } from '../order.ts';
-import type { JournalRecord, JournalStep, JournalUnit, JournalVersion } from '../state/journal.ts';
+import type { JournalUnit, JournalVersion } from '../state/journal.ts';
 import type { LiveSlot } from '../state/slots.ts';
 import type { ApplyContext } from './context.ts';
-
-/** An order before its slots exist. */
-export const versionOfOrder = ({ source, manifest }: Order): JournalVersion => ({
-  epoch: manifest.epoch,
-  generation: manifest.generation,
-  source,
-  units: manifest.units.map(({ name, config: { digest, config_id, version } }): JournalUnit => ({
-    name,
-    digest,
-    config_id,
-    version,
-    overlay: null,
-    slot: null,
-  })),
-});
-
-/** An order with the slots that it runs from. */
-export const versionOfSlots = (order: Order, slots: readonly LiveSlot[]): JournalVersion => ({
-  ...versionOfOrder(order),
-  units: slots.map(journalUnitOf),
-});
+import type { UnitRef } from './decide/effect.ts';
 
 export const journalUnitOf = ({ unit, name, report }: LiveSlot): JournalUnit => ({
   name: unit.name,
@@ -35,41 +12,21 @@ export const journalUnitOf = ({ unit, name, report }: LiveSlot): JournalUnit => 
   slot: name,
 });
 
-export interface Outcome {
-  readonly code: string;
-  readonly message: string;
-}
-
-/** Writes one step down; durable when it resolves. */
-export async function record(
-  ctx: ApplyContext,
-  step: JournalStep,
-  version: JournalVersion,
-  why?: Outcome,
-): Promise<void> {
-  const { epoch, generation, source, units } = version;
-  const at = isoTime(ctx.clock.now());
-  const message = why === undefined ? null : redactText(why.message).slice(0, 2048);
-  const entry: JournalRecord = { step, at, epoch, generation, source, units, code: why?.code ?? null, message };
-  await ctx.store.journal.append(entry);
-}
-
 /** What the links say when the journal is lost. */
 export async function markGood({ store }: ApplyContext, version: JournalVersion): Promise<void> {
   for (const { name, slot } of version.units) if (slot !== null) await store.slots.point(name, 'lkg', slot);
 }
 
-/** For what must not stop the work: an engine goes on when the disk does not. */
-export async function tolerate(ctx: ApplyContext, work: () => Promise<void>): Promise<void> {
-  await work().catch((error: unknown) => {
-    ctx.log.error('The state directory could not be written', errorFields(error));
-  });
+/** A slot as its unit has it, else as it lies on the disk; undefined when it is gone. */
+export async function findSlot(ctx: ApplyContext, { unit, slot }: UnitRef): Promise<LiveSlot | undefined> {
+  const known = ctx.unit(unit).slot;
+  return known?.name === slot ? known : await ctx.store.slots.read(unit, slot);
 }
 
-/** The slots of a version as they lie on the disk; undefined when one of them is gone. */
-export async function slotsOf({ store }: ApplyContext, version: JournalVersion): Promise<LiveSlot[] | undefined> {
-  const slots = await Promise.all(
-    version.units.map(async ({ name, slot }) => (slot === null ? undefined : await store.slots.read(name, slot))),
-  );
-  return slots.every((slot) => slot !== undefined) ? slots : undefined;
+/** The slots of a version that can be read. */
+export async function findSlots(ctx: ApplyContext, refs: readonly UnitRef[]): Promise<LiveSlot[]> {
+  const found = await Promise.all(refs.map(async (ref) => await findSlot(ctx, ref)));
+  for (const [index, ref] of refs.entries())
+    if (found[index] === undefined) ctx.log.error('Files of a version are gone', { ...ref });
+  return found.filter((slot) => slot !== undefined);
 }

@@ -1,111 +1,74 @@
-import { ProblemError } from '@sbox/core';
 import { errorFields } from '@sbox/daemon/log';
-import { contentOf } from '@sbox/protocol';
-import type { JournalUnit, JournalVersion } from '../state/journal.ts';
-import { replay } from '../state/journal-replay.ts';
+import { findDown } from '../probe/probe-state.ts';
+import type { JournalVersion } from '../state/journal.ts';
 import type { LiveSlot } from '../state/slots.ts';
 import type { ApplyContext } from './context.ts';
+import { refsOf } from './decide/apply-state.ts';
+import type { KeptUnits, Seen, UnitRef } from './decide/effect.ts';
 import { filesOf } from './files.ts';
-import { Refusal } from './refusal.ts';
 import { runTrial } from './trial.ts';
-import { markGood, record, slotsOf } from './versions.ts';
+import { findSlots } from './versions.ts';
 
-/** A version that serves and has to stay healthy until it is committed. */
-export interface Watched {
-  readonly version: JournalVersion;
-  readonly slots: readonly LiveSlot[];
-  /** Monotonic time since which it serves. */
-  readonly since: number;
-  /** Unexpected ends of each unit at that time. */
-  readonly restarts: ReadonlyMap<string, number>;
-  /** Failed looks in a row. */
-  readonly fails: number;
-}
-
-export const beginWatch = (ctx: ApplyContext, version: JournalVersion, slots: readonly LiveSlot[]): Watched => ({
-  version,
-  slots,
-  since: ctx.clock.monotonic(),
-  restarts: new Map(slots.map(({ unit }) => [unit.name, ctx.unit(unit.name).restarts])),
-  fails: 0,
-});
-
-export type Look =
-  { readonly kind: 'good' } | { readonly kind: 'waiting'; readonly fails: number; readonly waitMs: number };
-
-/**
- * One look at a version that serves. `good`: it stayed healthy for the whole watch.
- * @throws Refusal when it has to be taken back
- */
-export async function look(
-  ctx: ApplyContext,
-  watched: Watched,
-  fallback: JournalVersion | undefined,
-  signal: AbortSignal,
-): Promise<Look> {
-  for (const slot of watched.slots) {
-    const unit = ctx.unit(slot.unit.name);
-    if (unit.restarts === watched.restarts.get(unit.name)) continue;
-    throw new Refusal('watch', new ProblemError('apply.failed', unit.message), refOf(slot));
-  }
-  const failed = await findUnproved(ctx, watched.slots, signal);
+/** One look at units that serve: did they end, and does a request go through? */
+export async function look(ctx: ApplyContext, refs: readonly UnitRef[], signal: AbortSignal): Promise<Seen> {
+  const slots = await findSlots(ctx, refs);
+  const failed = await findUnproved(ctx, slots, signal);
   signal.throwIfAborted();
-  const fails = failed === undefined ? 0 : watched.fails + 1;
-  if (
-    failed !== undefined &&
-    isTurn(fails, ctx.settings.watch_fails) &&
-    (await isFallbackBetter(ctx, fallback, signal))
-  ) {
-    throw new Refusal('watch', new ProblemError('apply.probe-failed', failed.detail), refOf(failed.slot));
-  }
-  const watchMs = Math.max(0, ...watched.slots.map(({ unit }) => unit.watch_ms));
-  const left = watched.since + watchMs - ctx.clock.monotonic();
-  if (failed === undefined && left <= 0) return { kind: 'good' };
-  const waitMs = left > 0 ? Math.min(left, ctx.settings.watch_every_ms) : ctx.settings.watch_every_ms;
-  return { kind: 'waiting', fails, waitMs };
+  const units = slots.map(({ unit: { name, config } }) => {
+    const { restarts, process, message } = ctx.unit(name);
+    const { pid, starttime } = process?.identity ?? {};
+    return { name, digest: config.digest, restarts, run: `${pid} ${starttime}`, message };
+  });
+  return { units, failed, isManagerReachable: ctx.managerReachable() ?? null };
 }
-
-/** Every trial costs an engine: in a long outage they come further and further apart, up to 16 times `watchFails`. */
-export function isTurn(fails: number, watchFails: number): boolean {
-  const turn = fails / watchFails;
-  return turn % 16 === 0 ? turn > 0 : [1, 2, 4, 8].includes(turn);
-}
-
-const refOf = ({ unit }: LiveSlot): { name: string; digest: string } => ({
-  name: unit.name,
-  digest: unit.config.digest,
-});
 
 async function findUnproved(
   ctx: ApplyContext,
   slots: readonly LiveSlot[],
   signal: AbortSignal,
-): Promise<{ slot: LiveSlot; detail: string } | undefined> {
-  for (const slot of slots) {
-    const way = slot.report.probe;
-    if (way === null) continue;
-    const result = await ctx.probe(way, slot.unit.probe, signal);
-    ctx.unit(slot.unit.name).probe = result;
-    if (!result.ok) return { slot, detail: result.detail };
+): Promise<Seen['failed']> {
+  for (const { unit, report } of slots) {
+    const { name, config, probe } = unit;
+    const down = findDown(ctx.probes.states(name));
+    if (down !== undefined) return { name, digest: config.digest, detail: `probe ${down.id}: ${down.detail}` };
+    const heavy = describeHeavy(ctx, name);
+    if (heavy !== undefined) return { name, digest: config.digest, detail: heavy };
+    if (report.probe === null) continue;
+    const result = await ctx.probe(report.probe, probe, signal);
+    ctx.unit(name).probe = result;
+    if (!result.ok) return { name, digest: config.digest, detail: result.detail };
   }
-  return undefined;
+  return null;
+}
+
+/** A version that makes its engine grow beyond its limit while it is watched is no good. */
+function describeHeavy({ proc, settings, unit }: ApplyContext, name: string): string | undefined {
+  const { engine_memory_bytes: limit } = settings.budget;
+  const { process } = unit(name);
+  const used = limit > 0 && process?.isAlive === true ? (proc.rssBytes(process.identity.pid) ?? 0) : 0;
+  if (limit === 0 || used <= limit) return undefined;
+  const [usedMib, limitMib] = [used, limit].map((bytes) => Math.round(bytes / 1024 / 1024));
+  return `the engine uses ${usedMib} MiB; budget.engine_memory is ${limitMib} MiB`;
+}
+
+/** From now on the ends of these units are counted, and followed by a new start. */
+export async function keepUnits(ctx: ApplyContext, refs: readonly UnitRef[]): Promise<KeptUnits> {
+  const slots = await findSlots(ctx, refs);
+  for (const slot of slots) await ctx.unit(slot.unit.name).keep(slot);
+  const restarts = slots.map(({ unit: { name } }) => [name, ctx.unit(name).restarts] as const);
+  return { restarts: Object.fromEntries(restarts), watchMs: Math.max(0, ...slots.map(({ unit }) => unit.watch_ms)) };
 }
 
 /** Going back has to help: the last good version is tried beside, and only if a request goes through it is it better. */
-async function isFallbackBetter(
-  ctx: ApplyContext,
-  fallback: JournalVersion | undefined,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (fallback === undefined) return false;
+export async function isBetter(ctx: ApplyContext, version: JournalVersion, signal: AbortSignal): Promise<boolean> {
   try {
-    const engine = await ctx.engines.find();
-    const slots = await slotsOf(ctx, fallback);
-    if (slots === undefined) return false;
+    const slots = await findSlots(ctx, refsOf(version));
+    if (slots.length < version.units.length) return false;
     for (const { unit, proved } of slots) {
+      const engine = await ctx.engines.find(unit.engine_build);
       const rendition = ctx.store.blobs.fileOf(unit.config.digest);
       const prefer = proved === null ? [] : [proved];
-      const files = filesOf(ctx.store, fallback.source, unit);
+      const files = filesOf(ctx.store, version.source, unit);
       const { probe } = await runTrial(ctx.trial, { unit, rendition, files, engine, prefer, signal });
       if (probe?.ok === false) return false;
     }
@@ -115,34 +78,4 @@ async function isFallbackBetter(
     ctx.log.warn('The last good version could not be tried', errorFields(error));
     return false;
   }
-}
-
-/** From now on this version is the one to come back to. */
-export async function commit(ctx: ApplyContext, version: JournalVersion): Promise<void> {
-  await record(ctx, 'HEALTHY', version);
-  try {
-    await markGood(ctx, version);
-    await collectGarbage(ctx);
-  } catch (error) {
-    ctx.log.warn('Tidying up failed', errorFields(error));
-  }
-}
-
-/** Keeps what can be gone back to, what is being tried, and what was accepted. */
-export async function collectGarbage({ store }: ApplyContext): Promise<void> {
-  const { committed, candidates } = replay(store.journal.records);
-  const kept = [...committed, ...candidates].flatMap(({ version }) => version.units);
-  const accepted = (store.accepted.order?.manifest.units ?? []).flatMap(contentOf);
-  const files = await Promise.all(kept.map(async (unit) => await filesOfSlot(store, unit)));
-  await store.blobs.keep(new Set([...kept, ...accepted, ...files.flat()].map(({ digest }) => digest)));
-  for (const name of await store.slots.units()) {
-    const slots = new Set(kept.flatMap((unit) => (unit.name === name && unit.slot !== null ? [unit.slot] : [])));
-    if (slots.size === 0) await store.slots.forget(name);
-    else await store.slots.keep(name, slots);
-  }
-}
-
-/** A slot that cannot be read cannot be started either, so that its files are of no use. */
-async function filesOfSlot({ slots }: ApplyContext['store'], { name, slot }: JournalUnit) {
-  return slot === null ? [] : ((await slots.read(name, slot))?.unit.files ?? []);
 }

@@ -1,5 +1,5 @@
 import { expect, test, describe } from '@jest/globals';
-import { readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { systemClock } from '@sbox/core';
@@ -7,6 +7,7 @@ import { eventually, openBench, type Bench } from '../../test/agent-bench.ts';
 import { makeBundle } from '../../test/bundles.ts';
 import { startManagerDouble } from '../../test/manager-double.ts';
 import { configText, testManifest } from '../../test/manifests.ts';
+import { openStateLock } from '../identity/state-lock.ts';
 import { commands } from './commands.ts';
 import { runProgram } from './program.ts';
 
@@ -122,11 +123,115 @@ describe('sboxagent', () => {
     expect((await sboxagent(bench, ['events'])).stdout).toContain('agent.started');
     expect((await sboxagent(bench, ['logs'])).code).toBe(0);
     const doctor = await sboxagent(bench, ['doctor', '-o', 'json']);
-    const checks = (JSON.parse(doctor.stdout) as { checks: { check: string; ok: boolean }[] }).checks;
-    expect(checks.filter(({ ok }) => !ok).map(({ check }) => check)).toEqual(['engine']);
+    const { checks } = JSON.parse(doctor.stdout) as { checks: { check: string; verdict: string }[] };
+    expect(checks.filter(({ verdict }) => verdict === 'failed').map(({ check }) => check)).toEqual(['engine']);
     expect(doctor.code).toBe(1);
     stop.abort();
     expect((await running).code).toBe(0);
+  });
+
+  test('an agent that runs and answers is left alone by rescue; hold and quarantine may go beside it', async () => {
+    await using bench = await openBench();
+    await using _ = await bench.start();
+    const rescued = await sboxagent(bench, ['rescue', '--yes']);
+    expect([rescued.code, rescued.stdout]).toMatchObject([0, expect.stringContaining('it was not touched')]);
+    for (const more of [['--remove-redirects'], ['--start']]) {
+      const refused = await sboxagent(bench, ['rescue', '--yes', ...more]);
+      expect([refused.code, refused.stderr]).toMatchObject([5, expect.stringContaining('systemctl stop sboxagent')]);
+    }
+    const hold = path.join(bench.stateDir, 'hold');
+    await writeFile(hold, 'until Monday');
+    expect((await sboxagent(bench, ['rescue', '--release-hold'])).stdout).toContain('planned');
+    expect(await readdir(bench.stateDir)).toContain('hold');
+    const released = await sboxagent(bench, ['rescue', '--release-hold', '--yes', '-o', 'json']);
+    expect(JSON.parse(released.stdout)).toMatchObject({ done: [{ repair: 'hold', state: 'done' }] });
+    expect(await readdir(bench.stateDir)).not.toContain('hold');
+  });
+
+  test('a state directory that nobody answers for is not touched while its agent lives', async () => {
+    await using bench = await openBench();
+    await mkdir(bench.stateDir, { mode: 0o700 });
+    await using _ = await openStateLock({ stateDir: bench.stateDir, pid: process.pid });
+    const { code, stderr } = await sboxagent(bench, ['rescue', '--yes']);
+    expect([code, stderr]).toMatchObject([5, expect.stringContaining(`kill ${process.pid}`)]);
+    const doctor = await sboxagent(bench, ['doctor']);
+    expect(doctor.stdout).toContain(`process ${process.pid} holds the state, but does not answer`);
+  });
+
+  test('rescue shows a plan, and does it only when it is told to', async () => {
+    await using bench = await openBench();
+    await mkdir(bench.stateDir, { mode: 0o777 });
+    await chmod(bench.stateDir, 0o777);
+    for (const words of [['rescue'], ['rescue', '--yes', '--dry-run']]) {
+      const { code, stdout } = await sboxagent(bench, words);
+      expect([code, stdout]).toMatchObject([0, expect.stringContaining('next: nothing was changed yet')]);
+      expect((await stat(bench.stateDir)).mode & 0o777).toBe(0o777);
+    }
+    expect((await sboxagent(bench, ['rescue', '--yes'])).stdout).toMatch(/done +permissions/);
+    expect((await stat(bench.stateDir)).mode & 0o777).toBe(0o755);
+    await chmod(bench.stateDir, 0o777);
+    const removed = await sboxagent(bench, ['rescue', '--remove-redirects', '--yes']);
+    expect([removed.code, removed.stdout]).toEqual([0, 'next: no redirect of this agent is left\n']);
+    expect((await stat(bench.stateDir)).mode & 0o777).toBe(0o777);
+    expect(await readdir(bench.stateDir)).toEqual([]);
+  });
+
+  test('a plain config is planned, applied and judged through the running agent', async () => {
+    await using bench = await openBench();
+    await using agent = await bench.start();
+    const file = path.join(bench.directory, 'config.json');
+    await writeFile(file, one);
+    const plan = await sboxagent(bench, ['config', 'apply', file, '--plan']);
+    expect([plan.code, plan.stdout]).toMatchObject([0, expect.stringContaining('will end 214 connections')]);
+    expect(plan.stdout).toMatch(/main +swap +nft is not there/);
+    expect(agent.fake.offered).toEqual([]);
+    const applied = await sboxagent(bench, ['config', 'apply', file, '--confirm', '2m', '-o', 'json']);
+    expect([applied.code, JSON.parse(applied.stdout)]).toMatchObject([0, { source: 'local', state: 'committed' }]);
+    expect(agent.fake.offered).toMatchObject([{ source: 'local', confirm_ms: 120_000 }]);
+    expect((await sboxagent(bench, ['config', 'confirm'])).code).toBe(5);
+    expect((await sboxagent(bench, ['config', 'apply', file, '--wait', 'soon'])).code).toBe(2);
+    expect((await sboxagent(bench, ['config', 'apply', path.join(bench.directory, 'none')])).code).toBe(3);
+  });
+
+  test('a plain config is refused on a server that has a manager, a bundle is taken', async () => {
+    await using bench = await openBench();
+    await using manager = await startManagerDouble({ clock });
+    const { server_id: serverId } = await bench.join(manager);
+    await using _ = await bench.start();
+    const file = path.join(bench.directory, 'file');
+    await writeFile(file, one);
+    for (const more of [[], ['--plan']]) {
+      const { code, stderr } = await sboxagent(bench, ['config', 'apply', file, ...more]);
+      expect([code, stderr]).toMatchObject([4, expect.stringContaining('has joined a manager')]);
+    }
+    await writeFile(file, makeBundle(manager, testManifest(serverId, 3, one), [one]));
+    const { code, stdout } = await sboxagent(bench, ['config', 'apply', file]);
+    expect([code, stdout]).toMatchObject([0, expect.stringContaining('generation 1.3 is committed')]);
+  });
+
+  test('a refusal is the problem of the command, in the words of the engine', async () => {
+    await using bench = await openBench();
+    await using agent = await bench.start();
+    const file = path.join(bench.directory, 'config.json');
+    await writeFile(file, one);
+    agent.fake.refuseNext('engine.check-failed', 'unknown field "colour"');
+    const { code, stderr } = await sboxagent(bench, ['config', 'apply', file]);
+    expect([code, stderr]).toMatchObject([7, expect.stringContaining('unknown field "colour"')]);
+  });
+
+  test('the key is replaced, and the manager goes on to know this server', async () => {
+    await using bench = await openBench();
+    await using manager = await startManagerDouble({ clock });
+    await using _ = await bench.start();
+    expect((await sboxagent(bench, ['key', 'rotate'])).code).toBe(5);
+    await bench.join(manager);
+    await eventually('it has reported', () => manager.statuses.length > 0);
+    const rotated = await sboxagent(bench, ['key', 'rotate', '-o', 'json']);
+    expect([rotated.code, JSON.parse(rotated.stdout)]).toEqual([0, { keyid: expect.stringMatching(/^[0-9a-f]{16}$/) }]);
+    const { checks } = JSON.parse((await sboxagent(bench, ['doctor', '-o', 'json'])).stdout) as {
+      checks: { check: string; verdict: string }[];
+    };
+    expect(checks.filter(({ check }) => check === 'manager').map(({ verdict }) => verdict)).toEqual(['ok']);
   });
 
   test('a bundle brings its server with it when the pin fits, and waits for an agent that does not run', async () => {

@@ -39,9 +39,29 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./config.ts')).historyCommand,
   },
   {
+    usage: 'config apply <file>',
+    summary: 'Apply a bundle or a plain config, and wait for the verdict',
+    options: [
+      { flags: '--plan', summary: 'only say how each unit would take it, and what that costs' },
+      { flags: '--confirm <duration>', summary: 'take it back after so long unless it is confirmed: 120s' },
+      { flags: '--wait <duration>', summary: 'how long to wait for the verdict, 0 for not at all (default: 60s)' },
+    ],
+    load: async () => (await import('./apply.ts')).applyCommand,
+  },
+  {
+    usage: 'config confirm',
+    summary: 'Keep the version that would be taken back otherwise',
+    load: async () => (await import('./apply.ts')).confirmCommand,
+  },
+  {
     usage: 'config rollback',
     summary: 'Go back to the version before the running one, until the manager has something newer',
     load: async () => (await import('./config.ts')).rollbackCommand,
+  },
+  {
+    usage: 'key rotate',
+    summary: 'Replace the key that this server signs with',
+    load: async () => (await import('./key.ts')).rotateCommand,
   },
   {
     usage: 'logs [unit]',
@@ -56,8 +76,22 @@ export const commands: readonly CommandRow[] = [
   },
   {
     usage: 'doctor',
-    summary: 'Look for what keeps this server from working: clock, disk, engine, state, trust, manager',
+    summary: 'Look for what keeps this server from working, and say what to do; changes nothing, needs no agent',
     load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
+    usage: 'rescue',
+    summary: 'Bring a broken server back without manager and agent: shows a plan, and does it with --yes',
+    options: [
+      { flags: '--yes', summary: 'do what the plan says' },
+      { flags: '--dry-run', summary: 'show the plan only, also with --yes' },
+      { flags: '--start', summary: 'start the last good version; the next agent adopts it' },
+      { flags: '--engine <file>', summary: 'put in another sing-box' },
+      { flags: '--release-hold', summary: 'remove the hold file' },
+      { flags: '--lift-quarantine', summary: 'let refused renditions be tried again' },
+      { flags: '--remove-redirects', summary: 'only remove the nftables tables of this agent, also while engines run' },
+    ],
+    load: async () => (await import('./rescue.ts')).rescueCommand,
   },
   {
     usage: 'version',

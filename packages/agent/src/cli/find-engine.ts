@@ -13,6 +13,7 @@ export async function findEngine(call: Call): Promise<Engine | undefined> {
     configured: settings.engine.sing_box,
     environment,
     programDir: path.dirname(programFile),
+    stateDir: settings.state_dir,
   });
   return await createEngineFinder({ spawn, candidates })
     .find()

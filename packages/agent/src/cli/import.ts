@@ -47,7 +47,7 @@ export async function importCommand(call: Call): Promise<void> {
   );
 }
 
-async function readArchive(file: string): Promise<Uint8Array> {
+export async function readArchive(file: string): Promise<Uint8Array> {
   const size = await stat(file).then(
     (stats) => stats.size,
     () => undefined,

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { ProblemError } from '@sbox/core';
 import { createLineSink, createLogger } from '@sbox/daemon/log';
 import { join } from '../identity/join.ts';
+import { waysOf } from '../sync/manager-way.ts';
 import { arg, text, type Call } from './command.ts';
 import { findEngine } from './find-engine.ts';
 
@@ -22,6 +23,7 @@ export async function joinCommand(call: Call): Promise<void> {
     name: text(call, 'name'),
     stateDir: path.resolve(settings.state_dir),
     engines: engine ? [{ kind: engine.kind, version: engine.version, tags: [...engine.tags] }] : [],
+    ways: waysOf(settings.manager, () => undefined),
     clock: host.clock,
     log: createLogger(createLineSink(host.stderr, host.clock), 'error'),
     signal: host.signal,

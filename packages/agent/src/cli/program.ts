@@ -6,7 +6,7 @@ import type { Call, CommandRow, Host, OptionRow, OptionValue } from './command.t
 import { createOut, outputFormats, type Out, type OutputFormat } from './out.ts';
 
 /** Options that every command takes. */
-const sharedOptions: readonly OptionRow[] = [
+export const sharedOptions: readonly OptionRow[] = [
   { flags: '-o, --output <format>', summary: `how to print data: ${outputFormats.join(', ')} (default: table)` },
   { flags: '--json', summary: 'the same as -o json' },
   { flags: '--config <place>', summary: 'settings: a file, or a directory of YAML files (default: /etc/sboxagent)' },
@@ -59,9 +59,14 @@ function addCommand(
   });
 }
 
+/** What the first words of commands with two words mean. */
+const groups: Readonly<Record<string, string>> = {
+  config: 'What this server runs and ran; works while the manager is away',
+  key: 'The key by which the manager knows this server',
+};
+
 const groupOf = (program: Command, name: string): Command =>
-  program.commands.find((command) => command.name() === name) ??
-  program.command(name).description('What this server runs and ran; works while the manager is away');
+  program.commands.find((command) => command.name() === name) ?? program.command(name).description(groups[name] ?? '');
 
 async function runRow(row: CommandRow, args: readonly string[], options: Options, host: Host): Promise<number> {
   const out = outOf(options['json'] === true ? 'json' : String(options['output'] ?? 'table'), host);

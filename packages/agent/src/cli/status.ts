@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { printDuration, printGeneration, ProblemError } from '@sbox/core';
-import type { localRoutes, RouteResult } from '@sbox/protocol';
+import { printNotes, statusNotes, type localRoutes, type RouteResult } from '@sbox/protocol';
 import { readIdentity } from '../identity/identity.ts';
 import type { Call } from './command.ts';
 import { openLocalClient } from './local-client.ts';
@@ -23,16 +23,11 @@ export async function statusCommand(call: Call): Promise<number> {
 }
 
 function printStatus(status: Status, { out, host }: Call): string {
-  const { manager, running, nack, units, conditions } = status;
+  const { manager, running, nack, units } = status;
   const ago = (time: string): string => printDuration(Math.max(0, host.clock.now() - Date.parse(time)));
   const away = manager
-    ? `${manager.url} ${manager.reachable ? 'answers' : `does not answer since ${ago(manager.since)}, ${manager.tries} ${manager.tries === 1 ? 'try' : 'tries'}`} (${manager.transport})`
+    ? `${manager.url} ${manager.reachable ? 'answers' : `does not answer since ${ago(manager.since)}, ${manager.tries} ${manager.tries === 1 ? 'try' : 'tries'}`} (${manager.transport}${manager.via === 'direct' ? '' : ` through the ${manager.via}`})`
     : 'none: this server lives on imported configs';
-  const trouble = conditions.filter(
-    ({ type, status: is }) =>
-      (is === 'false' && type === 'ManagerReachable') ||
-      (is === 'true' && ['Degraded', 'Drift', 'ClockSkewed', 'DiskPressure', 'Frozen'].includes(type)),
-  );
   const rows = units.map((unit) => [
     unit.name,
     unit.state,
@@ -47,9 +42,15 @@ function printStatus(status: Status, { out, host }: Call): string {
     `manager  ${away}`,
     `runs     ${running ? `${printGeneration(running)} from ${running.source}` : 'nothing'}`,
     ...(nack ? [`refused  ${printGeneration(nack)} at ${nack.stage}: ${nack.code}: ${nack.message}`] : []),
-    ...trouble.map(({ type, message }) => `note     ${type}: ${message}`),
+    ...printNotes(statusNotes(withoutManager(status), host.clock.now())),
     ...(rows.length > 0
       ? ['', out.table(['UNIT', 'STATE', 'PID', 'LISTENS', 'PROBE', 'RESTARTS', 'MESSAGE'], rows)]
       : []),
   ].join('\n');
 }
+
+/** Whether the manager answers has a line of its own. */
+const withoutManager = (status: Status): Status => ({
+  ...status,
+  conditions: status.conditions.filter(({ type }) => type !== 'ManagerReachable' || status.manager === null),
+});

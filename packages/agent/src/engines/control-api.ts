@@ -22,12 +22,30 @@ export interface ControlApi {
   select(control: Control, selector: string, member: string): Promise<boolean>;
   /** The selectors there are, by tag. @throws what the connection says */
   selectors(control: Control): Promise<ReadonlyMap<string, ControlGroup>>;
+  /** The mode that it is in. @throws what the connection says */
+  mode(control: Control): Promise<string>;
+  /** Changes the mode; false when it is in another one afterwards, for the engine takes any word. */
+  setMode(control: Control, mode: string): Promise<boolean>;
+  /** What it carries. @throws what the connection says */
+  connections(control: Control): Promise<Carried>;
+}
+
+export interface Carried {
+  /** Connections, and flows of UDP. */
+  readonly open: number;
+  /** Since its start, both ways. */
+  readonly bytes: number;
 }
 
 /** A few thousand nodes with their history take about a megabyte. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
 export function createControlApi(timeoutMs: number): ControlApi {
+  const readMode = async (control: Control): Promise<string> => {
+    const { text } = await call(control, { path: '/configs', timeoutMs, isRead: true });
+    const { mode } = JSON.parse(text) as { mode?: unknown };
+    return typeof mode === 'string' ? mode : '';
+  };
   return {
     async ask(control) {
       const answer = await call(control, { path: singBox.control.path, timeoutMs }).catch(() => undefined);
@@ -51,8 +69,31 @@ export function createControlApi(timeoutMs: number): ControlApi {
         ),
       );
     },
+    mode: readMode,
+    async setMode(control, mode) {
+      const body = JSON.stringify({ mode });
+      const answer = await call(control, { path: '/configs', method: 'PATCH', body, timeoutMs }).catch(() => undefined);
+      if (answer?.status !== 204) return false;
+      return isSameMode(await readMode(control).catch(() => ''), mode);
+    },
+    async connections(control) {
+      const { text } = await call(control, { path: '/connections', timeoutMs, isRead: true });
+      const {
+        connections,
+        uploadTotal = 0,
+        downloadTotal = 0,
+      } = JSON.parse(text) as {
+        connections?: unknown;
+        uploadTotal?: number;
+        downloadTotal?: number;
+      };
+      return { open: Array.isArray(connections) ? connections.length : 0, bytes: uploadTotal + downloadTotal };
+    },
   };
 }
+
+/** The engine writes modes as it likes. */
+export const isSameMode = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 interface Call {
   readonly path: string;

@@ -48,6 +48,32 @@ test('a trial goes in by the inbound of the same tag and names nodes beyond the 
   expect(JSON.parse(text).inbounds).toEqual([{ type: 'mixed', tag: 'in', listen: '127.0.0.1', listen_port: 20003 }]);
 });
 
+test('what planning a take-over needs is told of a live slot, whatever its place', () => {
+  const at = (more: Partial<Slot>, config: object = rendition) =>
+    makeOverlay(JSON.stringify(config), { ...live, ...more }).report;
+  const { shape } = at({});
+  expect(at({ ports: { in: 29_000 }, control: { address: '127.0.0.1:1', secret: 's' } }).shape).toBe(shape);
+  expect(at({ files: { 'rule-sets/a.srs': '/blobs/a' } }).shape).not.toBe(shape);
+  expect(at({}, { ...rendition, log: { level: 'warn' } }).shape).not.toBe(shape);
+  expect(at({})).toMatchObject({ unshared: [], isShared: false, defaults: {} });
+  expect(at({ once: ['n3'] }).unshared).toEqual(['outbound "n3" (socks)']);
+  expect(makeOverlay(JSON.stringify(rendition), trial).report).not.toHaveProperty('shape');
+});
+
+test('engines that run side by side share their ports and have a probe inbound each', () => {
+  const { report, text } = makeOverlay(JSON.stringify(rendition), { ...live, share_ports: true, own_probe: true });
+  expect(report).toMatchObject({
+    isShared: true,
+    probe: { tag: 'in', port: 2081 },
+    own_probe: { tag: 'sbox-probe', port: 20002 },
+  });
+  const [shared, own] = (JSON.parse(text) as { inbounds: Record<string, unknown>[] }).inbounds;
+  expect(shared).toMatchObject({ tag: 'in', reuse_addr: true });
+  expect(own).not.toHaveProperty('reuse_addr');
+  const udp = { ...rendition, inbounds: [{ type: 'hysteria2', tag: 'in', listen: '::', listen_port: 443 }] };
+  expect(makeOverlay(JSON.stringify(udp), { ...live, share_ports: true }).report.isShared).toBe(false);
+});
+
 const program = path.resolve(import.meta.dirname, '../main.ts');
 const run = createRunOverlay(spawn, [process.execPath, program, 'overlay']);
 const [input, output] = [path.join(directory, 'in.json'), path.join(directory, 'out.json')];

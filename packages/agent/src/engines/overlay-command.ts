@@ -4,9 +4,12 @@ import { ProblemError, digestOf, messageOf } from '@sbox/core';
 import { writeAtomic } from '@sbox/daemon/files';
 import { sha256 } from '@sbox/daemon/keys';
 import {
+  defaultsOf,
+  findUnshared,
   listenPorts,
   overlay,
   probeTag,
+  shapeOf,
   type ListenPort,
   type Choices,
   type Probe,
@@ -25,6 +28,16 @@ export interface OverlayReport {
   readonly spare: readonly string[];
   /** What each selector uses while nobody has chosen; only live, and not in slots of older agents. */
   readonly defaults?: Readonly<Record<string, string>>;
+  /** The mode that the rendition begins with. */
+  readonly mode?: string;
+  /** Digest of all but `defaults` and `mode`, the files by their content; only live. */
+  readonly shape?: string;
+  /** What only one process can have at a time, in words; only live. */
+  readonly unshared?: readonly string[];
+  /** Another engine may listen on all of its ports. */
+  readonly isShared?: boolean;
+  /** The inbound that no other engine has; see `Slot.own_probe`. */
+  readonly own_probe?: Probe & { readonly type: string };
 }
 
 /**
@@ -49,7 +62,7 @@ export async function overlayCommand(
 /** The overlay of a rendition in its bytes. @throws ProblemError `config.invalid` */
 export function makeOverlay(source: string, slot: Slot): { report: OverlayReport; text: string } {
   const rendition = parse(source);
-  const { config, probe, removed, text } = overlay(
+  const { config, probe, own_probe, removed, text } = overlay(
     rendition,
     slot.mode === 'trial' ? openProbed(rendition, slot) : slot,
   );
@@ -62,8 +75,27 @@ export function makeOverlay(source: string, slot: Slot): { report: OverlayReport
       listens: listenPorts(config),
       removed,
       spare: spareOf(rendition, probe?.choices),
-      ...(slot.mode === 'live' ? { defaults: defaultsOf(config['outbounds']) } : {}),
+      ...(slot.mode === 'live' ? factsOf(rendition as Record<string, unknown>, config, slot) : {}),
+      ...(own_probe === undefined ? {} : { own_probe: { ...own_probe, type: 'mixed' } }),
     },
+  };
+}
+
+/** What planning a take-over needs of a configuration. */
+function factsOf(
+  rendition: Record<string, unknown>,
+  config: Record<string, unknown>,
+  slot: Slot,
+): Partial<OverlayReport> {
+  const { selectors, mode } = defaultsOf(rendition);
+  const shape = `${shapeOf(rendition)}\n${JSON.stringify(slot.files ?? null)}`;
+  const listening = (config['inbounds'] as Record<string, unknown>[]).filter(({ listen_port }) => Boolean(listen_port));
+  return {
+    defaults: selectors,
+    ...(mode === undefined ? {} : { mode }),
+    shape: digestOf(Buffer.from(shape), sha256),
+    unshared: findUnshared(rendition, slot.once),
+    isShared: listening.every(({ tag, reuse_addr }) => tag === probeTag || reuse_addr === true),
   };
 }
 
@@ -92,21 +124,6 @@ function spareOf(rendition: unknown, choices: Choices | undefined): string[] {
   const others = members.filter((member) => choices?.members.includes(member) === false);
   const stride = Math.max(1, Math.ceil(others.length / maxSpare));
   return others.filter((_, index) => index % stride === 0).slice(0, maxSpare);
-}
-
-/** More selectors than people choose in; the report stays small. */
-const maxSelectors = 200;
-
-function defaultsOf(outbounds: unknown): Record<string, string> {
-  const selectors = (Array.isArray(outbounds) ? (outbounds as Record<string, unknown>[]) : [])
-    .filter(({ type, tag }) => type === 'selector' && typeof tag === 'string')
-    .slice(0, maxSelectors);
-  return Object.fromEntries(
-    selectors.flatMap(({ tag, default: chosen, outbounds: members }): [string, string][] => {
-      const used: unknown = chosen || (Array.isArray(members) ? members[0] : undefined);
-      return typeof used === 'string' ? [[String(tag), used]] : [];
-    }),
-  );
 }
 
 const typeOf = (inbounds: unknown, tag: string): string | undefined => {

@@ -49,7 +49,7 @@ describe('joining', () => {
     expect(manager.requests.map(({ path: place }) => place)).toEqual(['/api/agent/v1/trust']);
   });
 
-  test('may be repeated with the same token when the answer was lost', async () => {
+  test('scenario 25: may be repeated with the same token when the answer was lost', async () => {
     await using bench = await openBench();
     await using manager = await startManagerDouble({ clock });
     const tokenFile = path.join(bench.directory, 'token');
@@ -74,7 +74,7 @@ describe('joining', () => {
     await expect(joining).rejects.toMatchObject({ code });
   });
 
-  test('a used token, an address that nobody answers and a wrong address have their own codes', async () => {
+  test('scenario 25: a used token, an address that nobody answers and a wrong address have their own codes', async () => {
     await using bench = await openBench();
     await using other = await openBench();
     await using manager = await startManagerDouble({ clock });

@@ -6,6 +6,8 @@ import type { KeyPair } from '@sbox/daemon/keys';
 import type { Logger } from '@sbox/daemon/log';
 import { agentRoutes, createClient, enrolProofText, type EngineReport } from '@sbox/protocol';
 import { createHttpTransport, type HttpTransportOptions } from '../sync/http-transport.ts';
+import { directWay, type ManagerWay } from '../sync/manager-way.ts';
+import { isOpenWire } from '../sync/open-wire.ts';
 import { createServerClock } from '../sync/server-clock.ts';
 import { checkTrust, requireCa, writeTrust, type Trusted } from '../trust/trust-store.ts';
 import { agentFacts } from './agent-facts.ts';
@@ -18,6 +20,8 @@ export interface JoinOptions {
   readonly name?: string | undefined;
   readonly stateDir: string;
   readonly engines: readonly EngineReport[];
+  /** How to reach the manager; directly by default. */
+  readonly ways?: readonly ManagerWay[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal?: AbortSignal;
@@ -35,12 +39,21 @@ export async function join(options: JoinOptions): Promise<Identity> {
   const { url, tokenFile, stateDir, clock, log } = options;
   const token = parseJoinToken(await readToken(tokenFile));
   await openStateDirectory(stateDir);
-  const before = await readIdentity(stateDir);
+  // A damaged one is what joining again mends.
+  const before = await readIdentity(stateDir).catch(() => undefined);
   const pin = `sha256:${Buffer.from(token.pin).toString('hex')}`;
   const key = await openServerKey(stateDir);
   const trusted = await fetchTrust(options, pin);
   refuseOpenWire(url, trusted);
-  const shared = { urls: [new URL(url).origin], clock, log, connectTimeoutMs, serverClock: createServerClock(clock) };
+  const { ways = [directWay] } = options;
+  const shared = {
+    urls: [new URL(url).origin],
+    ways,
+    clock,
+    log,
+    connectTimeoutMs,
+    serverClock: createServerClock(clock),
+  };
   await using transport = createHttpTransport({ ...shared, ca: requireCa(trusted) } satisfies HttpTransportOptions);
   const answer = await createClient(agentRoutes, transport.send).enrol(
     { body: enrolBody({ id: token.id, secret: token.secret }, key, options) },
@@ -69,20 +82,19 @@ async function readToken(file: string): Promise<string> {
 }
 
 /** Over any certificate: what comes is worth nothing before the pin says so. */
-async function fetchTrust({ url, clock, log, signal }: JoinOptions, pin: string): Promise<Trusted> {
+async function fetchTrust(options: JoinOptions, pin: string): Promise<Trusted> {
+  const { url, ways = [directWay], clock, log, signal } = options;
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
     throw new ProblemError('command.usage', `${url} is no http or https address`);
   }
-  const shared = { urls: [new URL(url).origin], ca: null, clock, log, connectTimeoutMs };
+  const shared = { urls: [new URL(url).origin], ways, ca: null, clock, log, connectTimeoutMs };
   await using transport = createHttpTransport({ ...shared, isUnverified: true, serverClock: createServerClock(clock) });
   return checkTrust(await createClient(agentRoutes, transport.send).trust({}, signal), pin);
 }
 
 /** The secret of the token must not cross a network in the clear. */
 function refuseOpenWire(url: string, { trust }: Trusted): void {
-  const { protocol, hostname } = new URL(url);
-  const isLoopback = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  if (protocol === 'https:' || isLoopback) return;
+  if (!isOpenWire(new URL(url))) return;
   throw new ProblemError('settings.unsafe', `${url} would send the secret of the join token in the clear`, {
     fix:
       trust.ca_sha256 === null

@@ -47,6 +47,12 @@ export async function openStateLock({
   };
 }
 
+/** Pid of the process that holds a lock; undefined when nobody does. Changes nothing. */
+export async function readLockHolder(lock: string): Promise<number | undefined> {
+  const holder = await readFile(lock, 'utf8').catch(() => '');
+  return isAlive(holder, readStartTime, readBootId()) ? Number(holder.split(' ')[0]) : undefined;
+}
+
 const tryLink = async (from: string, to: string): Promise<boolean> => {
   try {
     await link(from, to);

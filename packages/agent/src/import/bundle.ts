@@ -1,9 +1,9 @@
 import { digestOf, ProblemError, type Generation } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
-import { bundleSchema, contentOf, maxBundleBytes, type Bundle, type Manifest } from '@sbox/protocol';
+import { bundleSchema, contentOf, maxBundleBytes, type Bundle } from '@sbox/protocol';
 import * as z from 'zod/mini';
 import type { BlobSource } from '../order.ts';
-import { checkTrust, openManifest, type Trusted } from '../trust/trust-store.ts';
+import { checkTrust, openManifest, type OpenedManifest, type Trusted } from '../trust/trust-store.ts';
 import { readTar } from './tar.ts';
 
 export const bundleLimits = { maxBytes: maxBundleBytes, maxFileBytes: 16 * 1024 * 1024, maxFiles: 1024 } as const;
@@ -15,7 +15,8 @@ export interface OpenedBundle {
 
 /** What a bundle holds, believed no further than that each content fits its digest. @throws ProblemError `bundle.invalid`, `blob.digest-mismatch` */
 export function readBundle(archive: Uint8Array): OpenedBundle {
-  const files = readTar(archive, bundleLimits);
+  // An engine may be most of a bundle.
+  const files = readTar(archive, { ...bundleLimits, maxFileBytes: bundleLimits.maxBytes });
   const [first, ...others] = files;
   if (first?.[0] !== 'bundle.json') throw invalid('its first file is not bundle.json');
   const parsed = z.safeParse(bundleSchema, parse(first[1]));
@@ -60,13 +61,14 @@ export interface BundleChecks {
 export function verifyBundle(
   { bundle, blobs }: OpenedBundle,
   { pin, serverId, trusted, ...checks }: BundleChecks,
-): { manifest: Manifest; trusted: Trusted } {
+): OpenedManifest & { trusted: Trusted } {
   const brought = checkTrust({ root_key: bundle.root_key, trust: bundle.trust, ca_pem: null }, pin);
   const newest = trusted && trusted.trust.version >= brought.trust.version ? trusted : brought;
-  const manifest = openManifest(bundle.manifest, newest, { ...checks, serverId });
+  const opened = openManifest(bundle.manifest, newest, { ...checks, serverId });
+  const { manifest } = opened;
   const missing = manifest.units.find((unit) => contentOf(unit).some(({ digest }) => !blobs.has(digest)));
   if (missing) throw invalid(`the content of unit ${missing.name} is missing`);
-  return { manifest, trusted: newest };
+  return { ...opened, trusted: newest };
 }
 
 /** Content out of memory; for bundles and for imported files. */

@@ -5,7 +5,7 @@ import { systemClock } from '@sbox/core';
 import { createClient, localRoutes } from '@sbox/protocol';
 import { eventually, openBench, type Bench, type TestAgent } from '../../test/agent-bench.ts';
 import { makeBundle } from '../../test/bundles.ts';
-import { startManagerDouble } from '../../test/manager-double.ts';
+import { digestOfBytes, startManagerDouble } from '../../test/manager-double.ts';
 import { configText, testManifest } from '../../test/manifests.ts';
 import { socketTransport } from '../cli/local-client.ts';
 
@@ -81,7 +81,7 @@ describe('plain files', () => {
       'a file that is too large',
       async (bench: Bench) => void (await put(bench, 'edge.json', Buffer.alloc(16 * 1024 * 1024 + 1))),
     ],
-  ])('%s is refused and changes nothing', async (_, make) => {
+  ])('scenario 27: %s is refused and changes nothing', async (_, make) => {
     await using bench = await openBench();
     await using agent = await bench.start();
     await make(bench);
@@ -91,7 +91,7 @@ describe('plain files', () => {
     expect(again.fake.offered).toEqual([]);
   });
 
-  test('a half-written file waits until nobody writes it any more', async () => {
+  test('scenario 27: a half-written file waits until nobody writes it any more', async () => {
     await using bench = await openBench();
     await mkdir(bench.importDir, { recursive: true });
     await using agent = await bench.start(bench.settings({ import: { settle: '60ms' } }));
@@ -191,6 +191,13 @@ describe('bundles', () => {
     expect(agent.fake.offered).toEqual([]);
     expect(await offer(makeBundle(manager, testManifest(id, 9, one), [one]))).toEqual({ epoch: 1, generation: 9 });
     await eventually('it runs', () => agent.fake.contents.at(-1) === one.toString());
+    // An engine is larger than any other content.
+    const engine = Buffer.alloc(20 * 1024 * 1024, 7);
+    await offer(makeBundle(manager, testManifest(id, 10, two), [two, engine]));
+    await eventually('it is offered', () => agent.fake.offered.at(-1)?.manifest.generation === 10);
+    const { signal } = new AbortController();
+    const brought = await agent.fake.offered.at(-1)?.blobs.fetch(digestOfBytes(engine), engine.length, signal);
+    expect(brought).toHaveLength(engine.length);
   });
 
   test('mean nothing to a server that does not know whom to believe', async () => {

@@ -1,9 +1,8 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { request } from 'node:http';
 import { isoTime, messageOf, type Clock } from '@sbox/core';
 import type { Probe as ProbeTargets } from '@sbox/protocol';
-import { openTunnel, type Way } from './tunnel.ts';
+import { getOnce, type ProbeWay } from './request.ts';
+
+export type { ProbeWay } from './request.ts';
 
 export interface ProbeResult {
   readonly ok: boolean;
@@ -13,9 +12,6 @@ export interface ProbeResult {
   readonly detail: string;
   readonly at: string;
 }
-
-/** `undefined` goes out directly: does the machine reach the targets at all? */
-export type ProbeWay = Way | undefined;
 
 /** Sends a request to every target at once; good as soon as `need` of them answer with an expected status in time. */
 export type RunProbe = (way: ProbeWay, targets: ProbeTargets, signal?: AbortSignal) => Promise<ProbeResult>;
@@ -72,58 +68,10 @@ async function ask(way: ProbeWay, url: string, { clock, expect, limit, timeout_m
   const passed = (): number => clock.monotonic() - startedAt;
   const { host } = URL.canParse(url) ? new URL(url) : { host: url };
   try {
-    const status = await get(way, new URL(url), limit);
+    const { status } = await getOnce(way, new URL(url), { maxBodyBytes: 0, signal: limit });
     return { ok: expect.includes(status), ms: passed(), detail: `${host} answered ${status}` };
   } catch (error) {
     const why = limit.aborted ? `no answer in ${timeout_ms} ms` : messageOf(error);
     return { ok: false, ms: passed(), detail: `${host}: ${why}` };
-  }
-}
-
-/** Status of one GET. */
-async function get(way: ProbeWay, url: URL, signal: AbortSignal): Promise<number> {
-  const isTls = url.protocol === 'https:';
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const target = { host, port: Number(url.port || (isTls ? 443 : 80)) };
-  const tunnel = way === undefined ? await openDirect(target, signal) : await openTunnel(way, target, signal);
-  const socket = isTls ? await wrapTls(tunnel, host, signal) : tunnel;
-  try {
-    return await new Promise((resolve, reject) => {
-      const sent = request({
-        createConnection: () => socket,
-        host,
-        port: target.port,
-        path: `${url.pathname}${url.search}`,
-        headers: { host: url.host, connection: 'close', 'user-agent': 'sbox-probe' },
-        signal,
-      });
-      sent.once('error', reject);
-      sent.once('response', (response) => resolve(response.statusCode ?? 0));
-      sent.end();
-    });
-  } finally {
-    socket.on('error', () => {}).destroy();
-  }
-}
-
-async function openDirect(target: { host: string; port: number }, signal: AbortSignal): Promise<Socket> {
-  const socket = connectTcp({ ...target, signal });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve).once('error', reject);
-  });
-  return socket;
-}
-
-async function wrapTls(tunnel: Socket, host: string, signal: AbortSignal): Promise<Socket> {
-  const socket = connectTls({ socket: tunnel, ...(isIP(host) === 0 ? { servername: host } : {}) });
-  const abort = (): void => void socket.destroy(signal.reason as Error);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('secureConnect', resolve).once('error', reject);
-    });
-    return socket;
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }

@@ -1,12 +1,13 @@
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
-/** An inbound of an engine on this machine that needs no credentials. */
+/** A proxy: an inbound of an engine on this machine, which needs no credentials, or one of the operator's. */
 export interface Way {
   readonly address: string;
   readonly port: number;
   /** `socks` speaks SOCKS5; `mixed` and `http` take HTTP CONNECT. */
   readonly type: string;
+  readonly credentials?: { readonly user: string; readonly password: string };
 }
 
 export interface Target {
@@ -29,7 +30,7 @@ async function openConnect(way: Way, target: Target, signal: AbortSignal): Promi
       port: way.port,
       method: 'CONNECT',
       path,
-      headers: { host: path },
+      headers: { host: path, ...authorizationOf(way) },
       signal,
     });
     sent.once('connect', (response, socket: Socket) => {
@@ -41,14 +42,23 @@ async function openConnect(way: Way, target: Target, signal: AbortSignal): Promi
   });
 }
 
-/** RFC 1928, no authentication, the target as a domain name. */
+/** RFC 7617, for a proxy. */
+function authorizationOf({ credentials }: Way): { 'proxy-authorization'?: string } {
+  if (credentials === undefined) return {};
+  const text = `${credentials.user}:${credentials.password}`;
+  return { 'proxy-authorization': `Basic ${Buffer.from(text).toString('base64')}` };
+}
+
+/** RFC 1928, the target as a domain name; RFC 1929 where there are credentials. */
 async function openSocks(way: Way, { host, port }: Target, signal: AbortSignal): Promise<Socket> {
+  const { credentials } = way;
   const socket = connect({ host: way.address, port: way.port, signal });
   try {
     const name = Buffer.from(host);
-    socket.write(Buffer.from([5, 1, 0]));
+    socket.write(Buffer.from(credentials === undefined ? [5, 1, 0] : [5, 2, 0, 2]));
     const chosen = (await readExactly(socket, 2))[1];
-    if (chosen !== 0) throw new Error('the inbound wants credentials');
+    if (chosen === 2 && credentials !== undefined) await logIn(socket, credentials);
+    else if (chosen !== 0) throw new Error('the inbound wants credentials');
     socket.write(Buffer.from([5, 1, 0, 3, name.length, ...name, port >> 8, port & 0xff]));
     const [, reply, , addressType] = await readExactly(socket, 4);
     if (reply !== 0) throw new Error(`the engine answered SOCKS ${reply}`);
@@ -59,6 +69,12 @@ async function openSocks(way: Way, { host, port }: Target, signal: AbortSignal):
     socket.on('error', () => {}).destroy();
     throw error;
   }
+}
+
+async function logIn(socket: Socket, { user, password }: NonNullable<Way['credentials']>): Promise<void> {
+  const [name, secret] = [Buffer.from(user), Buffer.from(password)];
+  socket.write(Buffer.from([1, name.length, ...name, secret.length, ...secret]));
+  if ((await readExactly(socket, 2))[1] !== 0) throw new Error('the proxy refuses the credentials');
 }
 
 /** Takes bytes from the socket's buffer and leaves it paused, so that nothing is lost between two reads. */

@@ -16,10 +16,25 @@ const durationText = z.pipe(
   z.transform((text) => parseDuration(String(text)) ?? 0),
 );
 const duration = (preset: string) => z.prefault(durationText, preset);
+/** `512M`, `1.5G`, or a number of bytes; becomes bytes. M and MiB are the same: 1024 times 1024. */
+const sizePattern = /^(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?$/i;
+const sizeText = z.pipe(
+  z.union([
+    z.string().check(z.refine((text) => sizePattern.test(text), 'is no size: 512M, 1.5G, 0')),
+    z.int().check(z.minimum(0)),
+  ]),
+  z.transform((given) => {
+    const [, number = '0', unit = ''] = sizePattern.exec(String(given)) ?? [];
+    return Math.round(Number(number) * 1024 ** ['', 'K', 'M', 'G', 'T'].indexOf(unit.toUpperCase()));
+  }),
+);
+const size = (preset: string) => z.prefault(sizeText, preset);
 const bool = (preset: boolean) => z._default(z.boolean(), preset);
 const count = (preset: number, most = 1_000_000) => z._default(z.int().check(z.minimum(0), z.maximum(most)), preset);
 const port = z.int().check(z.minimum(0), z.maximum(65_535));
 const url = z.url({ protocol: /^https?$/ });
+const absolutePath = z.string().check(z.regex(/^\//, 'is no absolute path'));
+const proxy = z.url({ protocol: /^(http|socks5)$/ });
 
 const security = z.prefault(
   z.strictObject({
@@ -122,7 +137,20 @@ const apply = z.prefault(
     verify: key('How long requests through the new config may fail before the old one comes back', duration('10s')),
     watch_every: key('How often a config is tried while it is watched', duration('2s')),
     watch_fails: key('How many failed tries in a row take it back', z._default(z.int().check(z.minimum(1)), 3)),
+    swap: key(
+      'How new connections are moved to a new engine: auto redirects them with nftables where that can be had; front passes TCP through the agent, so that engines see 127.0.0.1 as their source and connections end with the agent; off never does',
+      z._default(z.enum(['auto', 'front', 'off']), 'auto'),
+    ),
+    drain: key('How long an engine that was replaced may serve on the connections it has', duration('10m')),
     stop: key('How long an engine may take to stop before it is killed', duration('10s')),
+    confirm: key(
+      'How long something has to speak for a config that no trial could prove, before the old one comes back; 0 for never',
+      duration('120s'),
+    ),
+    exec_probes: key(
+      "Programs that a manifest's probes may run, by absolute path",
+      z._default(z.array(absolutePath).check(z.maxLength(32)), []),
+    ),
     crash_rollback: key('A crash loop takes a config back that was committed less than this ago', duration('15m')),
     retry: key(
       'When a refused order is tried again, each wait ± 20 %',
@@ -135,12 +163,41 @@ const apply = z.prefault(
   {},
 );
 
+const logs = z.prefault(
+  z.strictObject({
+    max_bytes: key("How long an engine's log may grow before it is moved aside", size('10M')),
+    files: key('How many old ones are kept beside it', count(5, 100)),
+    lines_per_second: key('What an engine logs faster is thrown away; 0 keeps all of it', count(1000)),
+  }),
+  {},
+);
+
+const budget = z.prefault(
+  z.strictObject({
+    memory: key('Memory that engines and agent together may use before the status says so; 0: any', size('0')),
+    engine_memory: key('An engine that uses more is started again, at most once an hour; 0: never', size('0')),
+    disk_free: key(
+      'What stays free on the disk of the state directory: old files go before, and the status says so',
+      size('128M'),
+    ),
+  }),
+  {},
+);
+
 /** Every key of `/etc/sboxagent/*.yaml`. Durations are milliseconds once they are read. */
 export const agentSettingsSchema = z.strictObject({
   state_dir: key('Where the agent keeps everything it must not lose', z._default(z.string(), '/var/lib/sboxagent')),
   engine: z.prefault(
     z.strictObject({
       sing_box: key('Path of sing-box; else SBOX_SING_BOX, .tools/bin of a checkout, PATH', z.optional(z.string())),
+      source: key(
+        'Where engines that an order names are looked for before the manager: directories and web addresses',
+        z._default(
+          z.array(z.union([url, z.string().check(z.regex(/^\//, 'is no absolute path'))])).check(z.maxLength(8)),
+          [],
+        ),
+      ),
+      keep: key('How many engines are kept that no version needs any more', count(3, 100)),
       stop_on_exit: key('Stop the engines when the agent ends; they outlive it otherwise', bool(false)),
     }),
     {},
@@ -150,14 +207,30 @@ export const agentSettingsSchema = z.strictObject({
     z._default(z.record(z.string(), port), {}),
   ),
   manager: z.prefault(
+    z
+      .strictObject({
+        urls: key('Addresses of the manager; those from joining otherwise', z._default(z.array(url), [])),
+        via: key(
+          'How to reach it: direct; through manager.proxy; or auto: directly, and through the proxy or an engine of this machine while that fails',
+          z._default(z.enum(['direct', 'proxy', 'auto']), 'auto'),
+        ),
+        proxy: key('Proxy to reach it through, http://user:password@host:port or socks5://…', z.optional(proxy)),
+      })
+      .check(
+        z.refine(({ via, proxy: given }) => via !== 'proxy' || given !== undefined, 'via: proxy needs manager.proxy'),
+      ),
+    {},
+  ),
+  identity: z.prefault(
     z.strictObject({
-      urls: key('Addresses of the manager; those from joining otherwise', z._default(z.array(url), [])),
-      via: key('How to reach it', z._default(z.enum(['direct']), 'direct')),
+      rotate_after: key('The key of this server is replaced when it is so old; 0 for never', duration('0')),
     }),
     {},
   ),
   sync,
   apply,
+  logs,
+  budget,
   import: z.prefault(
     z.strictObject({
       dir: key(

@@ -70,11 +70,14 @@ describe('settings', () => {
     });
   });
 
-  test('the engine that was named is the only candidate', () => {
-    const search = { environment: { PATH: '/usr/bin:relative', SBOX_SING_BOX: '/opt/sb' }, programDir: '/a/b' };
-    expect(engineCandidates({ ...search, configured: '/etc/sb' })).toEqual(['/etc/sb']);
-    expect(engineCandidates(search)).toEqual(['/opt/sb']);
+  test('the engine that was named is the only candidate beside the one that a rescue put in', () => {
+    const environment = { PATH: '/usr/bin:relative', SBOX_SING_BOX: '/opt/sb' };
+    const search = { environment, programDir: '/a/b', stateDir: '/state' };
+    const rescued = '/state/engine/sing-box';
+    expect(engineCandidates({ ...search, configured: '/etc/sb' })).toEqual([rescued, '/etc/sb']);
+    expect(engineCandidates(search)).toEqual([rescued, '/opt/sb']);
     expect(engineCandidates({ ...search, environment: { PATH: '/usr/bin:relative' } })).toEqual([
+      rescued,
       '/a/b/.tools/bin/sing-box',
       '/a/.tools/bin/sing-box',
       '/.tools/bin/sing-box',

@@ -1,6 +1,6 @@
 import { compareGenerations, type Generation } from '@sbox/core';
 import type { HistoryEntry } from '../order.ts';
-import type { JournalRecord, JournalStep, JournalVersion } from './journal.ts';
+import type { ConfirmTerms, JournalRecord, JournalStep, JournalVersion } from './journal.ts';
 
 export interface Candidate {
   readonly version: JournalVersion;
@@ -10,6 +10,8 @@ export interface Candidate {
   /** How often the agent came up and found it down. */
   readonly boots: number;
   readonly at: string;
+  /** What it waits for beside its watch. */
+  readonly confirm: ConfirmTerms | null;
 }
 
 export interface Committed {
@@ -23,7 +25,13 @@ export interface Replayed {
   readonly committed: readonly Committed[];
   /** Taken over but not committed, the newest last. */
   readonly candidates: readonly Candidate[];
+  /** The last one that nobody confirmed: it is not tried again by itself. */
+  readonly unconfirmed: JournalVersion | null;
 }
+
+export const unconfirmedCode = 'apply.unconfirmed';
+
+export const emptyReplay: Replayed = { committed: [], candidates: [], unconfirmed: null };
 
 /** Versions that can be gone back to, the running one included. */
 const keptVersions = 3;
@@ -49,52 +57,53 @@ const versionOf = ({ epoch, generation, source, units }: JournalRecord): Journal
 });
 
 /** Pure: the whole truth about what is committed and what was left half done. */
-export function replay(records: readonly JournalRecord[]): Replayed {
-  let committed: Committed[] = [];
-  let candidates: Candidate[] = [];
-  for (const record of records) {
-    const version = versionOf(record);
-    const is = (other: { version: JournalVersion }): boolean => isSameVersion(other.version, version);
-    switch (record.step) {
-      case 'SWITCHED':
-        candidates = [
-          ...candidates.filter((other) => !is(other)).slice(1 - keptVersions),
-          { version, isServing: false, isOpen: true, boots: candidates.find(is)?.boots ?? 0, at: record.at },
-        ];
-        break;
-      case 'BOOT':
-        candidates = candidates.map((other) =>
-          is(other) ? { ...other, isOpen: false, boots: other.boots + 1 } : other,
-        );
-        break;
-      case 'SERVING':
-        candidates = candidates.map((other) => (is(other) ? { ...other, isServing: true, at: record.at } : other));
-        break;
-      case 'HEALTHY': {
-        const top = committed.at(-1);
-        const isRenewed = top !== undefined && isSameContent(top.version, version);
-        committed = [...(isRenewed ? committed.slice(0, -1) : committed), { version, at: record.at }].slice(
-          -keptVersions,
-        );
-        candidates = [];
-        break;
-      }
-      case 'ROLLEDBACK': {
-        const top = committed.at(-1);
-        // The running version itself was taken back, after a crash loop.
-        if (top !== undefined && is(top) && !candidates.some(is)) committed = committed.slice(0, -1);
-        candidates = [];
-        break;
-      }
-      case 'REFUSED':
-        candidates = candidates.filter((other) => !is(other));
-        break;
-      case 'INTENT':
-      case 'STAGED':
-        break;
+export const replay = (records: readonly JournalRecord[]): Replayed => records.reduce(foldRecord, emptyReplay);
+
+/** Pure: what one more record says. */
+export function foldRecord(before: Replayed, record: JournalRecord): Replayed {
+  const { committed, candidates } = before;
+  const version = versionOf(record);
+  const is = (other: { version: JournalVersion }): boolean => isSameVersion(other.version, version);
+  const { at, confirm = null } = record;
+  switch (record.step) {
+    case 'SWITCHED': {
+      const boots = candidates.find(is)?.boots ?? 0;
+      const others = candidates.filter((other) => !is(other)).slice(1 - keptVersions);
+      return { ...before, candidates: [...others, { version, isServing: false, isOpen: true, boots, at, confirm }] };
     }
+    case 'BOOT':
+      return {
+        ...before,
+        candidates: candidates.map((other) =>
+          is(other) ? { ...other, isOpen: false, boots: other.boots + 1 } : other,
+        ),
+      };
+    case 'SERVING':
+      return {
+        ...before,
+        candidates: candidates.map((other) => (is(other) ? { ...other, isServing: true, at, confirm } : other)),
+      };
+    case 'HEALTHY': {
+      const top = committed.at(-1);
+      const isRenewed = top !== undefined && isSameContent(top.version, version);
+      const older = isRenewed ? committed.slice(0, -1) : committed;
+      return { ...before, committed: [...older, { version, at }].slice(-keptVersions), candidates: [] };
+    }
+    case 'ROLLEDBACK': {
+      const top = committed.at(-1);
+      // The running version itself was taken back, after a crash loop.
+      const isTop = top !== undefined && is(top) && !candidates.some(is);
+      const unconfirmed = record.code === unconfirmedCode ? version : before.unconfirmed;
+      return { committed: isTop ? committed.slice(0, -1) : committed, candidates: [], unconfirmed };
+    }
+    case 'REFUSED':
+      // What serves is taken back, never refused: it was offered once more, and nothing came of that.
+      return { ...before, candidates: candidates.filter((other) => other.isServing || !is(other)) };
+    case 'INTENT':
+    case 'STAGED':
+      break;
   }
-  return { committed, candidates };
+  return before;
 }
 
 /** The newest generation of all records. */
@@ -107,24 +116,32 @@ export const newestOf = (records: readonly JournalRecord[]): Generation =>
 /** Keeps the latest records for people, and in front of them what `replay` needs from before. */
 export function compact(records: readonly JournalRecord[], latest = 100): JournalRecord[] {
   const from = Math.max(0, records.length - latest);
-  const { committed, candidates } = replay(records.slice(0, from));
+  const { committed, candidates, unconfirmed } = replay(records.slice(0, from));
   const carried = [
+    // First, because what is taken back later would count for what is carried after it.
+    ...(unconfirmed === null ? [] : [recordOf('ROLLEDBACK', unconfirmed, records[0]?.at ?? '', unconfirmedCode)]),
     ...committed.map(({ version, at }) => recordOf('HEALTHY', version, at)),
-    ...candidates.flatMap(({ version, isServing, isOpen, boots, at }) => {
+    ...candidates.flatMap(({ version, isServing, isOpen, boots, at, confirm }) => {
       const steps: JournalStep[] = ['SWITCHED', ...Array<JournalStep>(boots).fill('BOOT')];
       if (isOpen && boots > 0) steps.push('SWITCHED');
       if (isServing) steps.push('SERVING');
-      return steps.map((step) => recordOf(step, version, at));
+      const terms = confirm === null ? {} : { confirm };
+      return steps.map((step) => ({ ...recordOf(step, version, at), ...terms }));
     }),
   ];
   return [...carried, ...records.slice(from)];
 }
 
-const recordOf = (step: JournalStep, version: JournalVersion, at: string): JournalRecord => ({
+const recordOf = (
+  step: JournalStep,
+  version: JournalVersion,
+  at: string,
+  code: string | null = null,
+): JournalRecord => ({
   ...version,
   step,
   at,
-  code: null,
+  code,
   message: null,
 });
 

@@ -26,11 +26,22 @@ export interface JournalVersion {
   readonly units: readonly JournalUnit[];
 }
 
+/** A version that is taken back at some time unless something speaks for it. */
+export interface ConfirmTerms {
+  /** Wall clock, for people and for the agent that comes after this one. */
+  readonly until: string;
+  readonly window_ms: number;
+  /** Somebody asked for it; otherwise it is there because no trial was possible. */
+  readonly is_asked: boolean;
+}
+
 export interface JournalRecord extends JournalVersion {
   readonly step: JournalStep;
   readonly at: string;
   readonly code: string | null;
   readonly message: string | null;
+  /** With SWITCHED and SERVING; absent where nothing has to be confirmed (any more). */
+  readonly confirm?: ConfirmTerms;
 }
 
 export const printLine = (record: JournalRecord): string => {

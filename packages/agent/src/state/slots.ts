@@ -1,5 +1,8 @@
 import path from 'node:path';
-import type { Unit } from '@sbox/protocol';
+import { digestOf } from '@sbox/core';
+import { sha256 } from '@sbox/daemon/keys';
+import type { ListenPort } from '@sbox/engines/sing-box/run';
+import type { ReloadPlan, Unit } from '@sbox/protocol';
 import type { OverlayReport } from '../engines/overlay-command.ts';
 import { readOwn, type Disk } from './disk.ts';
 
@@ -22,46 +25,99 @@ export interface LiveSlot {
   readonly proved: string | null;
   /** `sing-box 1.14.4`, the engine that checked it. */
   readonly engine: string;
+  /** Each process of a unit runs in a lane of its own: link, control API and cache. Slots of older agents are in the first. */
+  readonly lane?: number;
+  /** Inbound tag to the port that it listens on, where another engine or the agent has the real one. */
+  readonly shift?: Readonly<Record<string, number>>;
+  /** The ports that programs use, where they are not those of the report. */
+  readonly serves?: readonly ListenPort[];
+  /** How it is to take over, or did; absent in slots of older agents. */
+  readonly plan?: ReloadPlan;
 }
 
-export type SlotLink = 'current' | 'lkg';
+export const laneOf = ({ lane = 0 }: Pick<LiveSlot, 'lane'>): number => lane;
 
-/** `slots/<unit>/<slot>/{config.json, slot.json}` with the links `current` (what is in use) and `lkg` (what is good). */
+/** The ports that programs connect to. */
+export const servedBy = ({ serves, report }: Pick<LiveSlot, 'serves' | 'report'>): readonly ListenPort[] =>
+  serves ?? report.listens;
+
+/** `run-0` and so on are what engines are started with, one for each that may run beside another. */
+export type LaneLink = `run-${number}`;
+export const laneLink = (lane: number): LaneLink => `run-${lane}`;
+export type SlotLink = 'current' | 'lkg' | LaneLink;
+
+/**
+ * `slots/<unit>/<slot>/{config.json, slot.json}` with the links `current` (what serves), `lkg` (what is good) and one for
+ * each lane. `drain.json` beside a slot's file says that its engine serves on only what it has.
+ */
 export interface Slots {
-  /** The file that engines are started with; it follows the link, so that a signal finds the new content there. */
-  liveFile(unit: string): string;
+  /** The file that engines of a lane are started with; it follows the link, so that a signal finds new content there. */
+  laneFile(unit: string, lane: number): string;
   directory(unit: string, slot: string): string;
   configFile(unit: string, slot: string): string;
   /** Where a unit's engine runs; relative paths of its configuration begin here. */
   workDirectory(unit: string): string;
-  /** Choices made in the engine outlive a version. */
-  cacheFile(unit: string): string;
+  /** Choices made in the engine outlive a version. No two engines can have the same one open. */
+  cacheFile(unit: string, lane: number): string;
   /** Makes an empty directory with a name that was not used before. */
   create(unit: string, epoch: number, generation: number): Promise<string>;
   /** Completes a slot: the secret of its control API is on disk before an engine ever hears of it. */
   store(slot: LiveSlot): Promise<void>;
+  /** The file for a slot that is laid out anew, until it is replaced. */
+  nextFile(unit: string, slot: string): string;
+  /** Puts what lies at `nextFile` in place; whatever stops it, file and slot that are read afterwards belong together. */
+  replace(next: LiveSlot): Promise<void>;
   /** Undefined also when it is damaged. */
   read(unit: string, slot: string): Promise<LiveSlot | undefined>;
   point(unit: string, link: SlotLink, slot: string): Promise<void>;
   target(unit: string, link: SlotLink): Promise<string | undefined>;
   units(): Promise<string[]>;
-  /** Removes slots that nothing refers to. */
+  /** All slots of a unit that can be read. */
+  all(unit: string): Promise<LiveSlot[]>;
+  /** Marks a slot as draining until then (ms since 1970), or, with undefined, as not. */
+  drain(unit: string, slot: string, until: number | undefined): Promise<void>;
+  /** Until when a slot drains. */
+  drainsUntil(unit: string, slot: string): Promise<number | undefined>;
+  /** Removes slots that nothing refers to, except those that drain. */
   keep(unit: string, slots: ReadonlySet<string>): Promise<void>;
   /** Removes all slots of a unit, and what its engine wrote. */
   forget(unit: string): Promise<void>;
 }
 
-const links = new Set(['current', 'lkg']);
+/** Which of the two it is, the file beside it says. */
+interface Replaced extends LiveSlot {
+  readonly next?: LiveSlot;
+}
+
+const isLink = (name: string): boolean => /^(?:current|lkg|run-\d+)(?:\.tmp)?$/.test(name);
 
 export function createSlots(disk: Disk, stateDir: string): Slots {
   const root = path.join(stateDir, 'slots');
   const directory = (unit: string, slot: string): string => path.join(root, unit, slot);
+  const drainFile = (unit: string, slot: string): string => path.join(directory(unit, slot), 'drain.json');
+  const configFile = (unit: string, slot: string): string => path.join(directory(unit, slot), 'config.json');
+  const nextFile = (unit: string, slot: string): string => path.join(directory(unit, slot), 'next.json');
+  const write = async (slot: LiveSlot | Replaced): Promise<void> =>
+    await disk.write(path.join(directory(slot.unit.name, slot.name), 'slot.json'), JSON.stringify(slot));
+  async function read(unit: string, name: string): Promise<LiveSlot | undefined> {
+    const found = readOwn(await disk.read(path.join(directory(unit, name), 'slot.json')));
+    if (found === undefined) return undefined;
+    const { next, ...slot } = found as Replaced;
+    if (next === undefined) return slot;
+    const bytes = await disk.read(configFile(unit, name));
+    return bytes !== undefined && digestOf(bytes, sha256) === next.report.digest ? next : slot;
+  }
+  async function drainsUntil(unit: string, slot: string): Promise<number | undefined> {
+    const mark = readOwn(await disk.read(drainFile(unit, slot))) as { until?: unknown } | undefined;
+    return typeof mark?.until === 'number' ? mark.until : undefined;
+  }
   return {
-    liveFile: (unit) => path.join(root, unit, 'current', 'config.json'),
+    laneFile: (unit, lane) => path.join(root, unit, laneLink(lane), 'config.json'),
     directory,
-    configFile: (unit, slot) => path.join(directory(unit, slot), 'config.json'),
+    configFile,
+    nextFile,
     workDirectory: (unit) => path.join(stateDir, 'work', unit),
-    cacheFile: (unit) => path.join(stateDir, 'work', unit, 'cache.db'),
+    cacheFile: (unit, lane) => path.join(stateDir, 'work', unit, lane === 0 ? 'cache.db' : `cache-${lane}.db`),
     async create(unit, epoch, generation) {
       const prefix = `${epoch}.${generation}-`;
       const numbers = (await disk.list(path.join(root, unit)))
@@ -71,17 +127,32 @@ export function createSlots(disk: Disk, stateDir: string): Slots {
       await disk.makeDirectory(directory(unit, name));
       return name;
     },
-    store: async (slot) =>
-      await disk.write(path.join(directory(slot.unit.name, slot.name), 'slot.json'), JSON.stringify(slot)),
-    async read(unit, slot) {
-      return readOwn(await disk.read(path.join(directory(unit, slot), 'slot.json'))) as LiveSlot | undefined;
+    store: write,
+    async replace(next) {
+      const { name, unit } = next;
+      const before = await read(unit.name, name);
+      if (before !== undefined) await write({ ...before, next });
+      await disk.move(nextFile(unit.name, name), configFile(unit.name, name));
+      await write(next);
     },
+    read,
     point: async (unit, link, slot) => await disk.link(slot, path.join(root, unit, link)),
     target: async (unit, link) => await disk.readLink(path.join(root, unit, link)),
     units: async () => await disk.list(root),
+    async all(unit) {
+      const names = (await disk.list(path.join(root, unit))).filter((name) => !isLink(name));
+      const slots = await Promise.all(names.map(async (name) => await read(unit, name)));
+      return slots.filter((slot) => slot !== undefined);
+    },
+    async drain(unit, slot, until) {
+      if (until === undefined) await disk.remove(drainFile(unit, slot));
+      else await disk.write(drainFile(unit, slot), JSON.stringify({ until }));
+    },
+    drainsUntil,
     async keep(unit, slots) {
       for (const name of await disk.list(path.join(root, unit))) {
-        if (!slots.has(name) && !links.has(name)) await disk.remove(directory(unit, name));
+        if (slots.has(name) || isLink(name) || (await drainsUntil(unit, name)) !== undefined) continue;
+        await disk.remove(directory(unit, name));
       }
     },
     async forget(unit) {

@@ -1,14 +1,14 @@
 import type { spawn as nodeSpawn } from 'node:child_process';
-import { ProblemError, type Clock } from '@sbox/core';
+import { ProblemError, messageOf, type Clock } from '@sbox/core';
+import type { Logger } from '@sbox/daemon/log';
+import type { OpenEndPipe } from './end-pipe.ts';
+import { reasonOf, type Exit } from './exit.ts';
+import { endAll, findFamily, markName, untilAllGone } from './family.ts';
 import type { LogFile } from './log-file.ts';
 import type { Proc, ProcessIdentity } from './proc.ts';
+import { untilGone, type Ended } from './until-gone.ts';
 
-export interface Exit {
-  /** Null when a signal ended it, or when the agent that started it is gone. */
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly uptimeMs: number;
-}
+export type { Exit } from './exit.ts';
 
 /** One running program that outlives the agent. */
 export interface EngineProcess {
@@ -16,12 +16,17 @@ export interface EngineProcess {
   readonly startedAt: number;
   readonly isAdopted: boolean;
   readonly isAlive: boolean;
-  /** Never rejects. */
+  /** Resolves when it and all that it started are gone. Never rejects. */
   readonly exited: Promise<Exit>;
   /** Sends a signal to this process and to nobody else. False when it is gone. */
   signal(name: NodeJS.Signals): boolean;
-  /** TERM to its group, KILL after the grace. Resolves when it is gone. @throws ProblemError `unit.failed` */
+  /**
+   * TERM to its group and to what left the group, KILL after the grace. Resolves when all of it is gone.
+   * @throws ProblemError `unit.failed`
+   */
   stop(): Promise<Exit>;
+  /** What the OOM killer did until now was not its end. */
+  forgetOom(): void;
   /** Forgets the process without touching it. */
   release(): void;
 }
@@ -35,6 +40,9 @@ export interface ProcessDeps {
   readonly env: Readonly<Record<string, string>>;
   readonly stopMs: number;
   readonly pollMs: number;
+  /** Without it an agent that comes after this one sees the end of an engine by looking only. */
+  readonly openEndPipe?: OpenEndPipe;
+  readonly log?: Logger;
 }
 
 export interface Launch {
@@ -44,17 +52,23 @@ export interface Launch {
   readonly log: LogFile;
 }
 
-/** Starts a program in a session of its own, with files for its output: no pipe may tie it to the agent. */
+let launched = 0;
+
+/** Starts a program in a session of its own, with files for its output: no pipe that it writes to may tie it to the agent. */
 export async function launch(deps: ProcessDeps, { program, args, cwd, log }: Launch): Promise<EngineProcess> {
   const output = await log.open();
+  const endPipe = await deps.openEndPipe?.(log.file).catch((error: unknown) => {
+    deps.log?.debug('The end of this engine will be seen by looking only', { program, error: messageOf(error) });
+  });
+  const mark = `${cwd}#${deps.clock.now().toString(36)}-${(launched += 1)}`;
   try {
     const child = deps.spawn(program, [...args], {
       detached: true,
-      stdio: ['ignore', output.fd, output.fd],
+      stdio: ['ignore', output.fd, output.fd, ...(endPipe === undefined ? [] : [endPipe.fd])],
       cwd,
-      env: { ...deps.env },
+      env: { ...deps.env, [markName]: mark },
     });
-    const exited = new Promise<Omit<Exit, 'uptimeMs'>>((resolve) => {
+    const ended = new Promise<Ended>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
     await new Promise<void>((resolve, reject) => {
@@ -66,33 +80,47 @@ export async function launch(deps: ProcessDeps, { program, args, cwd, log }: Lau
     child.unref();
     const pid = child.pid ?? 0;
     const identity = deps.proc.identify(pid) ?? { pid, starttime: '', boot_id: '', exe: program };
-    return createProcess(deps, { identity, startedAt: deps.clock.now(), isAdopted: false, ended: exited });
+    return createProcess(deps, { identity, mark, startedAt: deps.clock.now(), isAdopted: false, ended });
   } finally {
+    endPipe?.close();
     await output.close();
   }
 }
 
 /** Takes over a process that an earlier agent started; whoever calls has checked that it is the one. */
 export function adopt(deps: ProcessDeps, identity: ProcessIdentity, startedAt: number): EngineProcess {
-  return createProcess(deps, { identity, startedAt, isAdopted: true, ended: undefined });
+  const mark = deps.proc.isAlive(identity) ? deps.proc.environmentOf(identity.pid, markName) : undefined;
+  return createProcess(deps, { identity, mark, startedAt, isAdopted: true, ended: undefined });
 }
 
 interface Origin {
   readonly identity: ProcessIdentity;
+  readonly mark: string | undefined;
   readonly startedAt: number;
   readonly isAdopted: boolean;
-  /** Undefined when it is no child of ours: then /proc says when it is gone. */
-  readonly ended: Promise<Omit<Exit, 'uptimeMs'>> | undefined;
+  /** Undefined when it is no child of ours: then the pipe and /proc say when it is gone. */
+  readonly ended: Promise<Ended> | undefined;
 }
 
-function createProcess(deps: ProcessDeps, { identity, startedAt, isAdopted, ended }: Origin): EngineProcess {
-  const { proc, clock, kill } = deps;
+/** What a dead engine left behind gets so long to end by itself. */
+const sweepMs = 1000;
+
+function createProcess(deps: ProcessDeps, { identity, mark, startedAt, isAdopted, ended }: Origin): EngineProcess {
+  const { proc, clock, kill, stopMs } = deps;
   const since = clock.monotonic() - Math.max(0, clock.now() - startedAt);
-  const released = new AbortController();
-  let isGone = false;
-  const exited = (ended ?? pollUntilGone(deps, identity, released.signal)).then((exit): Exit => {
+  const [released, hurried] = [new AbortController(), new AbortController()];
+  const patience = { released: released.signal, hurried: hurried.signal };
+  const oom = proc.watchOom(identity.pid);
+  let [isGone, isKilledByUs, isStopping] = [false, false, false];
+  const exited = (ended ?? untilGone(deps, identity, patience)).then(async (raw): Promise<Exit> => {
     isGone = true;
-    return { ...exit, uptimeMs: clock.monotonic() - since };
+    const reason = reasonOf({ ...raw, isKilledByUs, oom: oom.look() });
+    const exit = { ...raw, uptimeMs: clock.monotonic() - since, reason };
+    // Whatever else it started may still hold its ports. A stop in order sees to that itself.
+    for (const name of ['SIGTERM', 'SIGKILL'] as const) {
+      if (!isStopping) await endAll(deps, findFamily(proc, identity, mark), name, Math.min(sweepMs, stopMs));
+    }
+    return exit;
   });
   const isAlive = (): boolean => !isGone && proc.isAlive(identity);
 
@@ -102,12 +130,33 @@ function createProcess(deps: ProcessDeps, { identity, startedAt, isAdopted, ende
     for (const one of target < 0 ? [target, identity.pid] : [target]) {
       try {
         kill(one, name);
+        isKilledByUs ||= name === 'SIGKILL';
         return true;
       } catch {
         // No group of its own, or gone in this very moment.
       }
     }
     return false;
+  }
+
+  async function stop(): Promise<Exit> {
+    isStopping = true;
+    hurried.abort();
+    const deadline = clock.monotonic() + stopMs;
+    // Looked up while the head lives: afterwards nobody knows who belonged to its group.
+    const family = findFamily(proc, identity, mark);
+    const isReached = (pid: number): boolean => isAlive() && proc.kinOf(pid)?.group === identity.pid;
+    const others = family.filter(({ pid }) => !isReached(pid));
+    send('SIGTERM', -identity.pid);
+    await endAll(deps, others, 'SIGTERM', 0);
+    await isOver(exited, clock, stopMs);
+    await untilAllGone(deps, family, deadline - clock.monotonic());
+    if (send('SIGKILL', -identity.pid)) await isOver(exited, clock, stopMs);
+    // Looked up once more: what was ending may have started others.
+    const left = await endAll(deps, [...family, ...findFamily(proc, identity, mark)], 'SIGKILL', stopMs);
+    isStopping = false;
+    if (isAlive() || left.length > 0) throw unkillable(proc, isAlive() ? [identity, ...left] : left);
+    return await exited;
   }
 
   return {
@@ -119,15 +168,15 @@ function createProcess(deps: ProcessDeps, { identity, startedAt, isAdopted, ende
     },
     exited,
     signal: (name) => send(name, identity.pid),
-    async stop() {
-      send('SIGTERM', -identity.pid);
-      if (await isOver(exited, clock, deps.stopMs)) return await exited;
-      send('SIGKILL', -identity.pid);
-      if (await isOver(exited, clock, deps.stopMs)) return await exited;
-      throw new ProblemError('unit.failed', `pid ${identity.pid} cannot be ended; no second copy is started beside it`);
-    },
+    stop,
+    forgetOom: () => oom.forget(),
     release: () => released.abort(new ProblemError('command.failed', 'released')),
   };
+}
+
+function unkillable(proc: Proc, survivors: readonly ProcessIdentity[]): ProblemError {
+  const names = survivors.map(({ pid }) => `pid ${pid} (${proc.argumentsOf(pid).join(' ').slice(0, 60) || '?'})`);
+  return new ProblemError('unit.failed', `${names.join(', ')} cannot be ended; no second copy is started beside it`);
 }
 
 async function isOver(exited: Promise<unknown>, clock: Clock, ms: number): Promise<boolean> {
@@ -139,20 +188,4 @@ async function isOver(exited: Promise<unknown>, clock: Clock, ms: number): Promi
   const first = await Promise.race([exited.then(() => true), late]);
   waiting.abort();
   return first;
-}
-
-async function pollUntilGone(
-  { proc, clock, pollMs }: ProcessDeps,
-  identity: ProcessIdentity,
-  signal: AbortSignal,
-): Promise<Omit<Exit, 'uptimeMs'>> {
-  while (proc.isAlive(identity)) {
-    try {
-      await clock.sleep(pollMs, signal);
-    } catch {
-      // Released: nobody waits any more.
-      return await new Promise(() => {});
-    }
-  }
-  return { code: null, signal: null };
 }

@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo } from 'node:net';
 import type { ListenPort } from '@sbox/engines/sing-box/run';
-import { expect, test } from '@jest/globals';
-import { findBusyPorts, findDoubledPort, freePorts, lastingPorts, portsNotHeld } from './ports.ts';
+import { describe, expect, test } from '@jest/globals';
+import { findBusyPorts, findDoubledPort, holderOf, freePorts, lastingPorts, portsNotHeld } from './ports.ts';
 import { createProc } from './proc.ts';
 
 const port = (listen_port: number, more: Partial<ListenPort> = {}): ListenPort => ({
@@ -29,6 +30,51 @@ test('a port is held by the process whose socket it is', async () => {
   expect(await findBusyPorts(proc, [taken], [process.pid])).toEqual([]);
   await new Promise((resolve) => server.close(resolve));
   expect(await findBusyPorts(proc, [taken], [])).toEqual([]);
+});
+
+describe('the address of a port', () => {
+  const listen = async (host: string, number = 0): Promise<{ number: number; close: () => Promise<unknown> }> => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(number, host, resolve));
+    const close = async (): Promise<unknown> => await new Promise((resolve) => server.close(resolve));
+    return { number: (server.address() as AddressInfo).port, close };
+  };
+
+  test('counts: one that is held elsewhere is not held here', async () => {
+    const { number, close } = await listen('127.0.0.1');
+    expect(portsNotHeld(proc, process.pid, [port(number)])).toEqual([]);
+    for (const other of ['127.0.0.2', '0.0.0.0', '::', '::1']) {
+      expect(portsNotHeld(proc, process.pid, [port(number, { listen: other })])).toHaveLength(1);
+    }
+    // A name, or nothing: only the port says something.
+    expect(
+      portsNotHeld(proc, process.pid, [port(number, { listen: '' }), port(number, { listen: 'localhost' })]),
+    ).toEqual([]);
+    await close();
+  });
+
+  test.each(['::', '0.0.0.0'])('%s stands for all of them', async (host) => {
+    const { number, close } = await listen(host);
+    const wanted = ['127.0.0.1', '::', '0.0.0.0'].map((one) => port(number, { listen: one }));
+    expect(portsNotHeld(proc, process.pid, wanted)).toEqual([]);
+    await close();
+  });
+
+  test('a stranger beside our own engine is seen', async () => {
+    const ours = await listen('127.0.0.1');
+    const listening = `require('net').createServer().listen(${ours.number}, '127.0.0.2', () => console.log('up'))`;
+    const stranger = spawn(process.execPath, ['-e', listening]);
+    await new Promise((resolve) => stranger.stdout.once('data', resolve));
+    const everywhere = port(ours.number, { listen: '0.0.0.0' });
+    expect(await findBusyPorts(proc, [everywhere], [process.pid])).toMatchObject([
+      { reason: 'EADDRINUSE', holder: expect.stringContaining(`(pid ${stranger.pid})`) },
+    ]);
+    expect(holderOf(proc, port(ours.number, { listen: '127.0.0.2' }))).toContain(`(pid ${stranger.pid})`);
+    stranger.kill('SIGKILL');
+    await new Promise((resolve) => stranger.once('exit', resolve));
+    expect(await findBusyPorts(proc, [everywhere], [process.pid])).toEqual([]);
+    await ours.close();
+  });
 });
 
 test('UDP is looked at apart from TCP', async () => {

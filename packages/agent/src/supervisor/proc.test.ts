@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -6,7 +7,13 @@ import { createProc, parseSockets, parseStat } from './proc.ts';
 
 test('the name of a program may hold brackets and blanks', () => {
   const fields = ['S', ...Array.from({ length: 18 }, (_, index) => String(index)), '4242', '0'].join(' ');
-  expect(parseStat(`12 (a) b (c)) ${fields}`)).toEqual({ state: 'S', starttime: '4242' });
+  expect(parseStat(`12 (a) b (c)) ${fields}`)).toMatchObject({
+    state: 'S',
+    parent: 0,
+    group: 1,
+    session: 2,
+    starttime: '4242',
+  });
   expect(parseStat('')).toBeUndefined();
 });
 
@@ -31,6 +38,22 @@ test('a process is itself, and not the one before with the same pid', () => {
   expect(proc.isAlive({ ...self, boot_id: 'another' })).toBe(false);
   expect(proc.rssBytes(process.pid)).toBeGreaterThan(1_000_000);
   expect(proc.rssBytes(2 ** 30)).toBeNull();
+});
+
+test('what a process has open, and how much it may', async () => {
+  const proc = createProc();
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const inode = proc.listeners().find((socket) => socket.port === port)?.inode ?? '';
+  expect(proc.socketsOf(process.pid).has(inode)).toBe(true);
+  expect(proc.socketsOf(process.pid, new Set([inode])).has(inode)).toBe(true);
+  const listed = readdirSync('/proc/self/fd').length;
+  expect(Math.abs((proc.openFiles(process.pid) ?? 0) - listed)).toBeLessThan(5);
+  expect(proc.fileLimit(process.pid)).toBeGreaterThan(100);
+  expect([proc.openFiles(2 ** 30), proc.fileLimit(2 ** 30), proc.kinOf(2 ** 30)]).toEqual([null, null, undefined]);
+  expect(proc.kinOf(process.pid)).toMatchObject({ parent: process.ppid });
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('every listening socket is found, however long the table is', () => {

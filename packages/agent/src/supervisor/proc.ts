@@ -1,5 +1,8 @@
 import { closeSync, openSync, readFileSync, readSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { memoryAvailable } from './cgroup.ts';
+import { watchEnd, type EndWatch } from './end-pipe.ts';
+import { watchOom, type OomWatch } from './oom.ts';
 
 /** Tells one run of one program from all others, also after a pid was used again or the machine was booted. */
 export interface ProcessIdentity {
@@ -10,12 +13,29 @@ export interface ProcessIdentity {
   readonly exe: string;
 }
 
+/** Numbers of other processes; an orphan's parent is 1 or a subreaper. */
+export interface Kin {
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** As in its identity. */
+  readonly starttime: string;
+}
+
 export interface ListeningSocket {
   readonly network: 'tcp' | 'udp';
   readonly port: number;
   /** Hex as the kernel prints it; all zeros is a wildcard. */
   readonly address: string;
   readonly inode: string;
+}
+
+/** Null where the kernel does not say. */
+export interface MemoryFacts {
+  /** What programs may still take: of the machine, or of the cgroups around this process. */
+  readonly availableBytes: number | null;
+  /** Of this process. */
+  readonly ownBytes: number | null;
 }
 
 /** Linux's /proc, read synchronously: it is memory, and six times faster than through the thread pool. */
@@ -29,24 +49,45 @@ export interface Proc {
   ownUser(): number | undefined;
   pids(): number[];
   rssBytes(pid: number): number | null;
+  /** Undefined when there is no such process, as for `identify`. */
+  kinOf(pid: number): Kin | undefined;
+  /** One variable of the environment that a process was started with. */
+  environmentOf(pid: number, name: string): string | undefined;
+  /** How many files and sockets a process has open, and how many it may; null where that cannot be seen. */
+  openFiles(pid: number): number | null;
+  fileLimit(pid: number): number | null;
+  memory(): MemoryFacts;
+  /** Undefined for a process that tells nobody of its end. */
+  watchEnd(pid: number): EndWatch | undefined;
+  watchOom(pid: number): OomWatch;
   listeners(): ListeningSocket[];
-  /** Inodes of the sockets that a process holds. */
-  socketsOf(pid: number): Set<string>;
+  /** Inodes of the sockets that a process holds. It may stop looking when it has found all that are wanted. */
+  socketsOf(pid: number, wanted?: ReadonlySet<string>): Set<string>;
 }
 
-/** Linux's tick is 100 Hz for user space on every architecture that Node runs on. */
-const pageBytes = 4096;
-
-export function createProc(root = '/proc'): Proc {
+export function createProc(root = '/proc', cgroupRoot = '/sys/fs/cgroup'): Proc {
   const read = (...parts: string[]): string | undefined =>
     orUndefined(() => readFileSync(path.join(root, ...parts), 'utf8'));
   const list = (...parts: string[]): string[] => orUndefined(() => readdirSync(path.join(root, ...parts))) ?? [];
   const link = (...parts: string[]): string | undefined => orUndefined(() => readlinkSync(path.join(root, ...parts)));
   const boot_id = read('sys', 'kernel', 'random', 'boot_id')?.trim() ?? '';
 
-  function identify(pid: number): ProcessIdentity | undefined {
+  const roots = { proc: root, cgroup: cgroupRoot };
+
+  function rssOf(process: string): number | null {
+    // Not statm: that counts in pages, whose size differs between machines.
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(process, 'status') ?? '')?.[1];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  }
+
+  function statOf(pid: number): Stat | undefined {
     const stat = parseStat(read(String(pid), 'stat') ?? '');
-    if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return undefined;
+    return stat?.state === 'Z' || stat?.state === 'X' ? undefined : stat;
+  }
+
+  function identify(pid: number): ProcessIdentity | undefined {
+    const stat = statOf(pid);
+    if (stat === undefined) return undefined;
     return { pid, starttime: stat.starttime, boot_id, exe: link(String(pid), 'exe') ?? '' };
   }
 
@@ -61,22 +102,49 @@ export function createProc(root = '/proc'): Proc {
     ownerOf: (pid) => orUndefined(() => statSync(path.join(root, String(pid))).uid),
     ownUser: () => orUndefined(() => statSync(path.join(root, 'self/')).uid),
     pids: () => list().map(Number).filter(Number.isInteger),
-    rssBytes(pid) {
-      const pages = read(String(pid), 'statm')?.split(' ')[1];
-      return pages === undefined ? null : Number(pages) * pageBytes;
+    rssBytes: (pid) => rssOf(String(pid)),
+    memory: () => ({ availableBytes: memoryAvailable(roots), ownBytes: rssOf('self') }),
+    kinOf: (pid) => statOf(pid),
+    environmentOf: (pid, name) =>
+      (read(String(pid), 'environ') ?? '')
+        .split('\0')
+        .find((variable) => variable.startsWith(`${name}=`))
+        ?.slice(name.length + 1),
+    openFiles: (pid) => countEntries(path.join(root, String(pid), 'fd')),
+    fileLimit(pid) {
+      const soft = /^Max open files +(\d+)/m.exec(read(String(pid), 'limits') ?? '')?.[1];
+      return soft === undefined ? null : Number(soft);
     },
+    watchEnd: (pid) => watchEnd(pid, root),
+    watchOom: (pid) => watchOom(pid, roots),
     listeners: () =>
       (['tcp', 'tcp6', 'udp', 'udp6'] as const).flatMap((table) => {
         const file = path.join(root, 'net', table);
         return parseSockets(orUndefined(() => readListening(file, table)) ?? '', table);
       }),
-    socketsOf: (pid) =>
-      new Set(
-        list(String(pid), 'fd').flatMap(
-          (fd) => /^socket:\[(\d+)\]$/.exec(link(String(pid), 'fd', fd) ?? '')?.[1] ?? [],
-        ),
-      ),
+    socketsOf: (pid, wanted) => findSockets(path.join(root, String(pid), 'fd'), wanted),
   };
+}
+
+/** Since Linux 6.2 the size of a directory of descriptors is their number; a busy engine has tens of thousands. */
+function countEntries(directory: string): number | null {
+  const size = orUndefined(() => statSync(directory).size) ?? 0;
+  return size > 0 ? size : (orUndefined(() => readdirSync(directory).length) ?? null);
+}
+
+/** In order of their numbers, so that what listens comes before the connections. */
+function findSockets(directory: string, wanted: ReadonlySet<string> | undefined): Set<string> {
+  const found = new Set<string>();
+  if (wanted?.size === 0) return found;
+  let missing = wanted?.size ?? Infinity;
+  for (const fd of orUndefined(() => readdirSync(directory)) ?? []) {
+    const target = orUndefined(() => readlinkSync(path.join(directory, fd))) ?? '';
+    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+    if (inode === undefined || found.has(inode)) continue;
+    found.add(inode);
+    if (wanted?.has(inode) === true && (missing -= 1) === 0) break;
+  }
+  return found;
 }
 
 function orUndefined<T>(read: () => T): T | undefined {
@@ -88,11 +156,17 @@ function orUndefined<T>(read: () => T): T | undefined {
   }
 }
 
+interface Stat extends Kin {
+  readonly state: string;
+}
+
 /** proc(5): the program's name is in brackets and may hold anything, brackets too; fields count after the last one. */
-export function parseStat(stat: string): { state: string; starttime: string } | undefined {
+export function parseStat(stat: string): Stat | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, starttime] = [fields[0], fields[19]];
-  return state === undefined || starttime === undefined ? undefined : { state, starttime };
+  const [state, parent, group, session] = fields;
+  const starttime = fields[19];
+  if (state === undefined || starttime === undefined) return undefined;
+  return { state, parent: Number(parent), group: Number(group), session: Number(session), starttime };
 }
 
 const chunkBytes = 16 * 1024;

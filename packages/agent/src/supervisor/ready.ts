@@ -3,8 +3,9 @@ import { plainText, singBox, type ListenPort } from '@sbox/engines/sing-box/run'
 import { wordsOf } from '../engines/check-config.ts';
 import type { Control, ControlAnswer, ControlApi } from '../engines/control-api.ts';
 import type { EngineProcess } from './engine-process.ts';
+import { whyEnded } from './exit.ts';
 import type { LogFile } from './log-file.ts';
-import { portsNotHeld } from './ports.ts';
+import { holderOf, portsNotHeld } from './ports.ts';
 import type { Proc } from './proc.ts';
 
 export type Readiness =
@@ -13,7 +14,9 @@ export type Readiness =
   | { readonly kind: 'exited'; readonly words: string }
   /** Another instance, the old one, still answers: the new configuration was not taken. */
   | { readonly kind: 'refused'; readonly words: string }
-  | { readonly kind: 'late'; readonly words: string };
+  | { readonly kind: 'late'; readonly words: string }
+  /** Ready, but no request went through it; the old one serves on. */
+  | { readonly kind: 'unproved'; readonly words: string };
 
 export interface ReadyDeps {
   readonly proc: Proc;
@@ -41,7 +44,7 @@ export async function untilReady({ proc, clock, control }: ReadyDeps, awaited: A
   let answer: ControlAnswer = 'nobody';
   let missing: readonly ListenPort[] = [];
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(lastPauseMs, pauseMs * 1.5)) {
-    if (!process.isAlive) return { kind: 'exited', words: (await words()) || 'it ended without a word' };
+    if (!process.isAlive) return { kind: 'exited', words: whyEnded(await process.exited, await words()) };
     answer = await control.ask(awaited.control);
     if (answer === 'ours') {
       missing = portsNotHeld(proc, process.identity.pid, listens);
@@ -52,8 +55,12 @@ export async function untilReady({ proc, clock, control }: ReadyDeps, awaited: A
   }
   const said = await words();
   if (answer === 'other') return { kind: 'refused', words: said || 'it went on with its old configuration' };
-  const ports = missing.map(({ tag, listen_port }) => `${tag}:${listen_port}`).join(', ');
-  const why = answer === 'ours' ? `these ports are not its own: ${ports}` : 'its control API does not answer';
+  const ports = missing.map((port) => {
+    const holder = holderOf(proc, port);
+    return `${port.tag}:${port.listen_port}${holder === undefined ? '' : `, which ${holder} has`}`;
+  });
+  const why =
+    answer === 'ours' ? `these ports are not its own: ${ports.join('; ')}` : 'its control API does not answer';
   return { kind: 'late', words: `not ready after ${timeoutMs} ms: ${why}${said === '' ? '' : `; ${said}`}` };
 }
 

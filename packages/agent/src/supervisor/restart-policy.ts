@@ -23,13 +23,15 @@ export const restartDefaults: RestartSettings = {
 };
 
 export interface RestartState {
-  /** Times of unexpected exits, monotonic milliseconds, the newest last. */
+  /** Times of unexpected exits since the last stable time, monotonic milliseconds, the newest last. */
   readonly exits: readonly number[];
   /** Exits in a row without a stable time between. */
   readonly streak: number;
+  /** Exits since the crash loop began; 0 outside of one. */
+  readonly paced: number;
 }
 
-export const freshRestartState: RestartState = { exits: [], streak: 0 };
+export const freshRestartState: RestartState = { exits: [], streak: 0, paced: 0 };
 
 export interface RestartDecision {
   readonly state: RestartState;
@@ -45,19 +47,22 @@ export interface UnexpectedExit {
   readonly random: number;
 }
 
+/** The pace in a crash loop is drawn from 100 to 120 %, so that a fleet does not start in step. */
+const paceJitter = 0.2;
+
 /** Pure. Full jitter below the crash loop, so that a fleet whose engines die together does not come back together. */
 export function decideRestart(state: RestartState, exit: UnexpectedExit, settings: RestartSettings): RestartDecision {
-  const wasStable = exit.uptimeMs >= settings.stable_ms;
-  const streak = wasStable ? 1 : state.streak + 1;
-  const exits = [...state.exits.filter((at) => exit.at - at < settings.window_ms), exit.at].slice(-settings.burst);
-  const next = { exits, streak };
-  // In the paced state exits are too far apart for the window; only a stable time ends a crash loop.
-  const isCrashLoop = exits.length >= settings.burst || streak > settings.burst;
+  const { burst, window_ms, base_ms, cap_ms, pace_min_ms, pace_max_ms } = settings;
+  const before = exit.uptimeMs >= settings.stable_ms ? freshRestartState : state;
+  const streak = before.streak + 1;
+  const exits = [...before.exits.filter((at) => exit.at - at < window_ms), exit.at].slice(-burst);
+  // In a crash loop exits are too far apart for the window; only a stable time ends it.
+  const isCrashLoop = before.paced > 0 || exits.length >= burst;
   if (isCrashLoop) {
-    const grown = settings.pace_min_ms * 2 ** Math.max(0, streak - settings.burst) * (1 + 0.2 * exit.random);
-    const delayMs = Math.round(Math.min(settings.pace_max_ms, grown));
-    return { state: next, delayMs, isCrashLoop };
+    const pace = Math.min(pace_max_ms / (1 + paceJitter), pace_min_ms * 2 ** before.paced);
+    const delayMs = Math.round(pace * (1 + paceJitter * exit.random));
+    return { state: { exits, streak, paced: before.paced + 1 }, delayMs, isCrashLoop };
   }
-  const ceiling = Math.min(settings.cap_ms, settings.base_ms * 2 ** (streak - 1));
-  return { state: next, delayMs: Math.round(ceiling * exit.random), isCrashLoop };
+  const ceiling = Math.min(cap_ms, base_ms * 2 ** (streak - 1));
+  return { state: { exits, streak, paced: 0 }, delayMs: Math.round(ceiling * exit.random), isCrashLoop };
 }

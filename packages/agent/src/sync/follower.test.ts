@@ -52,7 +52,7 @@ const fail = (code: ConstructorParameters<typeof ProblemError>[0], details?: Rec
   throw new ProblemError(code, 'no', details ? { details } : {});
 };
 
-test('waits grow while nobody answers, and start anew once somebody did', async () => {
+test('scenario 3: waits grow while nobody answers, and start anew once somebody did', async () => {
   const run = follow((count) => (count === 5 ? { bytes: undefined, etag: '"a"' } : fail('manager.unreachable')));
   for (let turn = 0; turn < 6; turn += 1) {
     await run.clock.untilSleeping();

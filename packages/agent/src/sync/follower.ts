@@ -12,6 +12,8 @@ export interface FollowerDeps {
   readonly take: (envelope: Uint8Array) => Promise<Manifest>;
   /** A manifest was refused, or (null) one was taken. */
   readonly onVerdict: (refusal: ProblemError | null, etag: string | undefined) => void;
+  /** The manager answered with a problem, or did not answer. */
+  readonly onFailure?: (code: string) => void;
   readonly reachability: Reachability;
   readonly waker: Waker;
   /** Whether hints come in, so that asking becomes a slow check. */
@@ -39,6 +41,8 @@ export interface Follower {
 }
 
 const revokedPauseMs = 3_600_000;
+const clonedPauseMs = 300_000;
+export const clonedReason = 'another machine runs with the identity of this server';
 /** Held questions of a fleet must not end together, so each asks for up to so much less. */
 const waitJitterMs = 15_000;
 
@@ -142,6 +146,7 @@ function pauseAfterAnswer(deps: FollowerDeps, memory: Memory, hadNewsOrWait: boo
 function pauseAfterFailure(deps: FollowerDeps, memory: Memory, error: unknown, wasHeld: boolean): number {
   const { reachability, log } = deps;
   const code = error instanceof ProblemError ? error.code : 'internal.error';
+  deps.onFailure?.(code);
   if (code === 'server.not-assigned') {
     memory.known = undefined;
     memory.backoff.reset();
@@ -153,6 +158,11 @@ function pauseAfterFailure(deps: FollowerDeps, memory: Memory, error: unknown, w
     reachability.failed('this server was removed from the manager', revokedPauseMs);
     log.error('removed from the manager; keeps running what it has', { code });
     return revokedPauseMs;
+  }
+  if (code === 'server.identity-cloned') {
+    reachability.failed(clonedReason, clonedPauseMs);
+    log.error(`${clonedReason}; keeps running what it has`, { code });
+    return spread(deps, clonedPauseMs);
   }
   const askedS = Number((error as Partial<ProblemError>).details?.['retry_after_s'] ?? 0);
   const pauseMs = memory.backoff.next(Number.isFinite(askedS) ? askedS * 1000 : 0);

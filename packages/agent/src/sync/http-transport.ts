@@ -2,24 +2,38 @@ import { messageOf, ProblemError, redactText, type Clock } from '@sbox/core';
 import type { KeyPair } from '@sbox/daemon/keys';
 import type { Logger } from '@sbox/daemon/log';
 import { signRequest } from '@sbox/daemon/signature';
-import type { Transport, TransportAnswer, TransportRequest } from '@sbox/protocol';
-import type { Dispatcher, Pool as PoolType } from 'undici';
+import { bootHeader, type Transport, type TransportAnswer, type TransportRequest } from '@sbox/protocol';
+import type { buildConnector, Dispatcher, Pool as PoolType } from 'undici';
 import request from 'undici/lib/api/api-request.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
+import { directWay, openThrough, type ManagerWay } from './manager-way.ts';
 import type { ServerClock } from './server-clock.ts';
 
 export interface Signer {
   readonly serverId: string;
+  /** Another one after a rotation: asked for each request. */
   readonly key: KeyPair;
 }
 
+/** One address and one way to it. */
+export interface ManagerPlace {
+  readonly url: string;
+  readonly way: ManagerWay;
+}
+
 export interface HttpTransportOptions {
-  /** Tried in turn, beginning with the one that answered last. */
-  readonly urls: readonly string[];
+  /** Tried in turn, beginning with the one that answered last; a function where they change. */
+  readonly urls: readonly string[] | (() => readonly string[]);
+  /** Tried in turn for all addresses; direct only by default. */
+  readonly ways?: readonly ManagerWay[];
+  /** Another address answers than the one before. */
+  readonly onMove?: (url: string) => void;
   /** PEM; then the manager must show a certificate of this CA. The certificates of the system otherwise. */
   readonly ca: string | null;
   /** Undefined for calls that need no signature. */
   readonly signer?: Signer;
+  /** Which run of the agent asks. */
+  readonly bootId?: string;
   readonly serverClock: ServerClock;
   readonly clock: Clock;
   readonly log: Logger;
@@ -32,6 +46,10 @@ export interface HttpTransport extends AsyncDisposable {
   readonly send: Transport;
   /** The address that answered last. */
   readonly url: string;
+  /** Where the next request goes first. */
+  readonly place: ManagerPlace;
+  /** The addresses changed: the next request begins with the first of them. */
+  reset(): void;
 }
 
 /** Certificates of a manager's own CA carry this name beside its addresses, so that any address may be used. */
@@ -44,6 +62,8 @@ const bodyTimeoutMs = 30_000;
 const answerTimeoutMs = 300_000;
 const maxAnswerBytes = 16 * 1024 * 1024;
 const empty = new Uint8Array();
+/** While a detour works, the first way is tried so often; one request pays for it when it is still dead. */
+const firstWayEveryMs = 300_000;
 
 /** TLS options that pin the CA of a manager. */
 export const pinnedTls = (ca: string | null): { ca?: string; servername?: string } =>
@@ -54,27 +74,15 @@ export const pinnedTls = (ca: string | null): { ca?: string; servername?: string
  * with the time that the manager tells. @throws ProblemError `manager.unreachable`, `manager.untrusted`
  */
 export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
-  const { urls, ca, clock, log, connectTimeoutMs, isUnverified = false } = options;
-  const pools = new Map<string, PoolType>();
-  let preferred = 0;
-  const poolOf = (url: string): PoolType => {
-    const known = pools.get(url);
-    if (known) return known;
-    const pool = new Pool(new URL(url).origin, {
-      connections,
-      bodyTimeout: bodyTimeoutMs,
-      allowH2: false,
-      connect: { timeout: connectTimeoutMs, ...pinnedTls(ca), ...(isUnverified ? { rejectUnauthorized: false } : {}) },
-    });
-    pools.set(url, pool);
-    return pool;
-  };
+  const { clock, log, serverClock, signer } = options;
+  const pools = createPools(options);
+  const places = createPlaces(options);
 
-  const sendTo = async (url: string, wanted: TransportRequest): Promise<TransportAnswer> => {
+  const sendTo = async ({ url, way }: ManagerPlace, wanted: TransportRequest): Promise<TransportAnswer> => {
     const startedMs = clock.monotonic();
-    const fields = { method: wanted.method, path: wanted.path.split('?')[0], url };
+    const fields = { method: wanted.method, path: wanted.path.split('?')[0], url, via: way.via };
     try {
-      const answer = await exchange(poolOf(url), await signed(wanted, options));
+      const answer = await exchange(pools.poolOf({ url, way }), await signed(wanted, options));
       log.debug('manager answered', {
         ...fields,
         status: answer.status,
@@ -94,11 +102,10 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     let last = new ProblemError('manager.unreachable', 'no address of a manager is known', {
       fix: 'sboxagent join URL --token-file FILE',
     });
-    for (let turn = 0; turn < urls.length; turn += 1) {
-      const place = (preferred + turn) % urls.length;
+    for (const place of places.inTurn()) {
       try {
-        const answer = await sendTo(urls[place] ?? '', wanted);
-        preferred = place;
+        const answer = await sendTo(place, wanted);
+        places.answered(place);
         return answer;
       } catch (error) {
         if (!(error instanceof ProblemError)) throw error;
@@ -110,16 +117,102 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
 
   return {
     get url() {
-      return urls[preferred] ?? '';
+      return places.first.url;
     },
+    get place() {
+      return places.first;
+    },
+    reset: places.reset,
     send: async (wanted) => {
-      const { serverClock } = options;
-      const signedWithMs = serverClock.offsetMs;
+      const [signedWithMs, signedBy] = [serverClock.offsetMs, signer?.key];
       const answer = await sendToFirst(wanted);
       if (answer.status === 401) serverClock.learn(answer.body);
-      // Another request may have learned it meanwhile; what counts is that this one was signed for another time.
-      const isMended = answer.status === 401 && serverClock.offsetMs !== signedWithMs;
-      return isMended ? await sendToFirst(wanted) : answer;
+      // Another request may have learned it meanwhile; what counts is that this one was signed for another time or key.
+      const isStale = serverClock.offsetMs !== signedWithMs || signer?.key !== signedBy;
+      return answer.status === 401 && isStale ? await sendToFirst(wanted) : answer;
+    },
+    [Symbol.asyncDispose]: pools[Symbol.asyncDispose],
+  };
+}
+
+interface Places {
+  readonly first: ManagerPlace;
+  /** Every place once, in the order in which one request tries them. */
+  inTurn(): readonly ManagerPlace[];
+  answered(place: ManagerPlace): void;
+  reset(): void;
+}
+
+/** What is not encrypted belongs on this machine only, and no engine carries it away. */
+const mayGo = (url: string, { via }: ManagerWay): boolean => via !== 'engine' || url.startsWith('https:');
+
+const nowhere: ManagerPlace = { url: '', way: directWay };
+
+/** Which places there are: every address by the first way, then every address by the next one, the last good one first. */
+function createPlaces({ urls, ways = [directWay], clock, onMove }: HttpTransportOptions): Places {
+  let preferred: ManagerPlace | undefined;
+  let detourEndsMs = 0;
+  const all = (): ManagerPlace[] => {
+    const known = typeof urls === 'function' ? urls() : urls;
+    const open = ways.filter(({ via, proxy }) => via !== 'engine' || proxy() !== undefined);
+    return open.flatMap((way) => known.filter((url) => mayGo(url, way)).map((url) => ({ url, way })));
+  };
+  const rotated = (): ManagerPlace[] => {
+    const list = all();
+    const start = Math.max(
+      0,
+      list.findIndex(({ url, way }) => url === preferred?.url && way === preferred.way),
+    );
+    return [...list.slice(start), ...list.slice(0, start)];
+  };
+  return {
+    get first() {
+      return rotated()[0] ?? nowhere;
+    },
+    inTurn() {
+      const isDetour = preferred !== undefined && preferred.way !== ways[0];
+      if (!isDetour || clock.monotonic() < detourEndsMs) return rotated();
+      detourEndsMs = clock.monotonic() + firstWayEveryMs;
+      return all();
+    },
+    answered(place) {
+      const before = preferred;
+      preferred = place;
+      if (before?.way !== place.way) detourEndsMs = clock.monotonic() + firstWayEveryMs;
+      if (before?.url !== place.url) onMove?.(place.url);
+    },
+    reset() {
+      preferred = undefined;
+    },
+  };
+}
+
+interface Pools extends AsyncDisposable {
+  poolOf(place: ManagerPlace): PoolType;
+}
+
+function createPools({ ca, connectTimeoutMs, isUnverified = false }: HttpTransportOptions): Pools {
+  const pools = new Map<string, PoolType>();
+  const tls = { ...pinnedTls(ca), ...(isUnverified ? { rejectUnauthorized: false } : {}) };
+  const make = ({ url, way }: ManagerPlace): PoolType => {
+    const origin = new URL(url);
+    const open = async (done: buildConnector.Callback): Promise<void> => {
+      try {
+        done(null, await openThrough(way, origin, tls, connectTimeoutMs));
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(messageOf(error)), null);
+      }
+    };
+    const through: buildConnector.connector = (_options, done) => void open(done);
+    const connect = way.via === 'direct' ? { timeout: connectTimeoutMs, ...tls } : through;
+    return new Pool(origin.origin, { connections, bodyTimeout: bodyTimeoutMs, allowH2: false, connect });
+  };
+  return {
+    poolOf(place) {
+      const name = `${place.way.via} ${place.url}`;
+      const pool = pools.get(name) ?? make(place);
+      pools.set(name, pool);
+      return pool;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...pools.values()].map(async (pool) => await pool.destroy()));
@@ -128,9 +221,10 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
 }
 
 async function signed(
-  { method, path, headers, body, signal }: TransportRequest,
-  { signer, clock, serverClock }: HttpTransportOptions,
+  { method, path, headers: given, body, signal }: TransportRequest,
+  { signer, clock, serverClock, bootId }: HttpTransportOptions,
 ): Promise<Dispatcher.RequestOptions> {
+  const headers = bootId === undefined ? given : { ...given, [bootHeader]: bootId };
   const waitS = Number(/(?:^|,)\s*wait=(\d{1,4})/.exec(headers['prefer'] ?? '')?.[1] ?? 0);
   return {
     method,

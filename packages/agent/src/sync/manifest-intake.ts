@@ -2,7 +2,14 @@ import { isoTime, messageOf, ProblemError } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { Manifest, Nack } from '@sbox/protocol';
 import type { BlobSource, Reconciler } from '../order.ts';
-import { checkTrust, openManifest, readEnvelope, requireCa, type Trusted } from '../trust/trust-store.ts';
+import {
+  checkTrust,
+  openManifest,
+  readEnvelope,
+  requireCa,
+  type OpenedManifest,
+  type Trusted,
+} from '../trust/trust-store.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { ServerClock } from './server-clock.ts';
 
@@ -17,6 +24,8 @@ export interface ManifestIntakeDeps {
   readonly storeTrust: (trusted: Trusted) => Promise<void>;
   /** The text of the config that was imported by file, while it runs. */
   readonly localText: () => Promise<Uint8Array | undefined>;
+  /** Sees every verified manifest before it is followed. */
+  readonly onManifest?: (manifest: Manifest) => Promise<void>;
   readonly serverClock: ServerClock;
   readonly log: Logger;
 }
@@ -27,6 +36,8 @@ export interface ManifestIntake {
    * @throws ProblemError `remote.failed` when it was no envelope, `manifest.*` when it is refused
    */
   take(bytes: Uint8Array): Promise<Manifest>;
+  /** The same without handing it on: whoever gave these bytes is the manager, or has listened to it. @throws as above */
+  verify(bytes: Uint8Array): Promise<Manifest>;
   readonly trusted: Trusted;
   /** The newest manifest that was verified. */
   readonly last: Manifest | undefined;
@@ -39,10 +50,10 @@ export function createManifestIntake(deps: ManifestIntakeDeps): ManifestIntake {
   let last: Manifest | undefined;
   let drift: string | null = null;
 
-  const verify = async (bytes: Uint8Array): Promise<Manifest> => {
+  const verify = async (bytes: Uint8Array): Promise<OpenedManifest> => {
     const envelope = readEnvelope(bytes);
     if (!envelope) throw new ProblemError('remote.failed', 'the answer is no signed document');
-    const open = (): Manifest =>
+    const open = (): OpenedManifest =>
       openManifest(envelope, trusted, {
         serverId: deps.server_id,
         agentVersion: deps.agentVersion,
@@ -83,9 +94,12 @@ export function createManifestIntake(deps: ManifestIntakeDeps): ManifestIntake {
     get drift() {
       return reconciler.state.running?.source === 'local' ? drift : null;
     },
+    verify: async (bytes) => (await verify(bytes)).manifest,
     async take(bytes) {
-      const manifest = await verify(bytes);
+      const opened = await verify(bytes);
+      const { manifest } = opened;
       last = manifest;
+      await deps.onManifest?.(manifest);
       const isLocal = reconciler.state.running?.source === 'local';
       if (isLocal && manifest.on_return === 'hold') {
         drift = `an imported config runs; generation ${manifest.generation} of the manager waits (on_return: hold)`;
@@ -93,7 +107,7 @@ export function createManifestIntake(deps: ManifestIntakeDeps): ManifestIntake {
       }
       // Handed in before anything replaces it, so that the operator's emergency work is not lost.
       if (isLocal && manifest.on_return === 'adopt') await handIn();
-      reconciler.offer({ source: 'manager', manifest, blobs: deps.blobs });
+      reconciler.offer({ source: 'manager', ...opened, blobs: deps.blobs });
       return manifest;
     },
   };

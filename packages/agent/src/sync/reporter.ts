@@ -1,4 +1,4 @@
-import { compareGenerations, messageOf, type Clock, type Generation } from '@sbox/core';
+import { compareGenerations, messageOf, ProblemError, type Clock, type Generation } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { AgentStatus } from '@sbox/protocol';
 import type { AgentClient } from './agent-client.ts';
@@ -18,6 +18,8 @@ export interface ReporterDeps {
   readonly onNewer: (desired: Generation) => void;
   /** Whether the manager answered other calls since. */
   readonly isReachable: () => boolean;
+  /** The manager answered with a problem, or did not answer. */
+  readonly onFailure?: (code: string) => void;
   readonly onServerTime: (serverTime: string) => void;
   readonly clock: Clock;
   readonly random: () => number;
@@ -52,6 +54,7 @@ export function createReporter(deps: ReporterDeps): Reporter {
       return deps.heartbeatMs() * (0.9 + 0.2 * random());
     } catch (error) {
       signal.throwIfAborted();
+      deps.onFailure?.(error instanceof ProblemError ? error.code : 'internal.error');
       const pauseMs = backoff.next();
       log.debug('status not delivered', { error: messageOf(error), next_try_ms: Math.round(pauseMs) });
       return pauseMs;

@@ -1,27 +1,35 @@
-import { compareGenerations, type Clock, type Generation } from '@sbox/core';
+import { compareGenerations, type Clock } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
-import type { Nack } from '@sbox/protocol';
+import type { Manifest, Nack } from '@sbox/protocol';
 import type { Identity } from '../identity/identity.ts';
 import type { BlobSource, Reconciler } from '../order.ts';
 import type { AgentSettings } from '../settings/schema.ts';
 import { requireCa, type Trusted } from '../trust/trust-store.ts';
+import type { ServerKeys } from '../identity/server-keys.ts';
+import { createAddressCandidates, type AddressCandidates } from './address-candidates.ts';
 import { createAgentClient } from './agent-client.ts';
-import { createFollower, type Follower } from './follower.ts';
-import { createHttpTransport, type HttpTransport, type Signer } from './http-transport.ts';
+import { clonedReason, createFollower, type Follower } from './follower.ts';
+import { createHttpTransport, type HttpTransport, type HttpTransportOptions, type Signer } from './http-transport.ts';
+import { createKeyRotation, type KeyRotation } from './key-rotation.ts';
+import type { ManagerAddresses } from './manager-addresses.ts';
 import { createManagerBlobs } from './manager-blobs.ts';
+import type { ManagerWay } from './manager-way.ts';
 import { createManifestIntake, nackOf, type ManifestIntake } from './manifest-intake.ts';
 import { createReachability, type Reachability } from './reachability.ts';
 import { createReporter, type Reporter, type ReporterDeps } from './reporter.ts';
 import { withRetries } from './retry.ts';
 import type { ServerClock } from './server-clock.ts';
 import type { StatusSource } from './status-source.ts';
-import { createStream } from './stream.ts';
-import { createWaker } from './waker.ts';
+import { createStream, type Stream } from './stream.ts';
+import { createWaker, type Waker } from './waker.ts';
 
 export interface SessionDeps {
   readonly identity: Identity;
-  readonly urls: readonly string[];
-  readonly signer: Signer;
+  readonly addresses: ManagerAddresses;
+  readonly ways: readonly ManagerWay[];
+  readonly keys: ServerKeys;
+  readonly bootId: string;
+  readonly onKeyRotated: (keyid: string) => void;
   readonly trusted: Trusted;
   readonly storeTrust: (trusted: Trusted) => Promise<void>;
   readonly reconciler: Reconciler;
@@ -40,6 +48,11 @@ export interface ManagerSession extends AsyncDisposable {
   readonly reachability: Reachability;
   readonly intake: ManifestIntake;
   readonly transport: HttpTransport;
+  readonly addresses: ManagerAddresses;
+  /** Takes note of what a verified manifest says of the manager; durable when it resolves. */
+  learn(manifest: Manifest): Promise<void>;
+  /** Replaces the key of this server. @throws ProblemError `manager.unreachable`, `auth.*` */
+  rotateKey(): Promise<{ keyid: string }>;
   /** Why the last manifest was refused before it came to the reconciler. */
   readonly refusal: Nack | null;
   /** An imported config took over: the manager's manifest is looked at again when it answers. */
@@ -50,43 +63,43 @@ const blobRetries = 4;
 
 /** Starts following and reporting to the manager; stops both when it is disposed. */
 export function startManagerSession(deps: SessionDeps): ManagerSession {
-  const { settings, urls, clock, random, log, reconciler, serverClock, trusted } = deps;
-  const { sync } = settings;
+  const { clock, reconciler, addresses, settings } = deps;
   const stop = new AbortController();
-  const ca = requireCa(trusted);
-  const shared = { clock, log, random, serverClock, signer: deps.signer };
-  const transport = createHttpTransport({ ...shared, urls, ca, connectTimeoutMs: sync.connect_timeout });
+  const shared = sharedOf(deps);
+  const transport = createHttpTransport({
+    ...shared,
+    urls: () => addresses.known,
+    onMove: (url) => void addresses.answered(url),
+  });
   const client = createAgentClient(transport.send);
   const reachability = createReachability(clock);
   const waker = createWaker(clock);
   let refusal: Nack | null = null;
 
-  const onHint = (desired: Generation | undefined): void => {
-    const seen = reconciler.state.observed;
-    if (!desired || !seen || compareGenerations(desired, seen) !== 0) waker.wake();
-  };
-  const intake = createManifestIntake({ ...deps, ...deps.identity, client, blobs: buildBlobs(deps, transport) });
-  const stream = createStream({
-    ...shared,
-    ca,
-    settings: sync,
-    url: () => transport.url,
-    onHint,
-    onState: (isOpen) => {
-      reachability.use(isOpen ? 'websocket' : 'long-poll');
-      if (isOpen) reachability.answered();
-      waker.wake();
-    },
+  const intake = createManifestIntake({
+    ...deps,
+    ...deps.identity,
+    client,
+    blobs: buildBlobs(deps, transport),
+    onManifest: async (manifest) => await learn(manifest),
   });
+  const candidates = buildCandidates(deps, shared, intake, transport.reset);
+  const learn: ManagerSession['learn'] = async ({ settings: { manager_urls: urls = [] } }) => {
+    await addresses.propose(urls);
+    if (addresses.candidates.length > 0) candidates.wake();
+  };
+  const rotation = buildRotation(deps, shared, stop.signal);
+  const stream = buildStream(deps, shared, { transport, reachability, waker });
   const follower = createFollower({
+    ...deps,
     client,
     reachability,
     waker,
-    clock,
-    random,
-    log,
-    settings: sync,
+    settings: settings.sync,
     take: intake.take,
+    onFailure: (code) => {
+      if (code === 'auth.signature-invalid') rotation.refused();
+    },
     onVerdict: (problem, etag) => {
       refusal = problem && nackOf(problem, etag, clock.now());
       reporter.changed();
@@ -97,12 +110,15 @@ export function startManagerSession(deps: SessionDeps): ManagerSession {
 
   const subscriptions = [reconciler.onChange(reporter.changed), reachability.onChange(reporter.changed)];
   reachability.use('long-poll');
-  const loops = [follower, reporter, ...(sync.socket ? [stream] : [])];
+  const loops = [follower, reporter, candidates, rotation, ...(settings.sync.socket ? [stream] : [])];
   const running = Promise.all(loops.map(async (loop) => await loop.run(stop.signal)));
   return {
     reachability,
     intake,
     transport,
+    addresses,
+    learn,
+    rotateKey: rotation.rotate,
     get refusal() {
       return refusal;
     },
@@ -119,6 +135,101 @@ export function startManagerSession(deps: SessionDeps): ManagerSession {
   };
 }
 
+/** What every connection to the manager needs, whatever it carries. */
+type Shared = Omit<HttpTransportOptions, 'urls' | 'onMove' | 'signer'> & {
+  readonly signer: Signer;
+  readonly bootId: string;
+  readonly random: () => number;
+};
+
+const sharedOf = ({ identity, keys, trusted, settings, ...deps }: SessionDeps): Shared => ({
+  ...deps,
+  ca: requireCa(trusted),
+  signer: {
+    serverId: identity.server_id,
+    get key() {
+      return keys.key;
+    },
+  },
+  connectTimeoutMs: settings.sync.connect_timeout,
+});
+
+interface StreamParts {
+  readonly transport: HttpTransport;
+  readonly reachability: Reachability;
+  readonly waker: Waker;
+}
+
+function buildStream(
+  { reconciler, settings }: SessionDeps,
+  shared: Shared,
+  { transport, reachability, waker }: StreamParts,
+): Stream {
+  return createStream({
+    ...shared,
+    settings: settings.sync,
+    place: () => transport.place,
+    onHint: (desired) => {
+      const seen = reconciler.state.observed;
+      if (!desired || !seen || compareGenerations(desired, seen) !== 0) waker.wake();
+    },
+    onState: (isOpen) => {
+      reachability.use(isOpen ? 'websocket' : 'long-poll');
+      if (isOpen) reachability.answered();
+      waker.wake();
+    },
+  });
+}
+
+/** A signed manifest for this server, over a connection that shows the pinned CA: that is the manager. */
+function buildCandidates(
+  deps: SessionDeps,
+  shared: Shared,
+  { verify }: ManifestIntake,
+  onConfirmed: () => void,
+): AddressCandidates {
+  const { addresses, clock, random, log } = deps;
+  const { retry_base: baseMs, retry_cap: capMs } = deps.settings.sync;
+  return createAddressCandidates({
+    addresses,
+    clock,
+    random,
+    log,
+    retry: { baseMs, capMs },
+    onConfirmed,
+    async prove(url, signal) {
+      await using transport = createHttpTransport({ ...shared, urls: [url] });
+      const { bytes } = await createAgentClient(transport.send).desired({}, signal);
+      await verify(bytes ?? new Uint8Array());
+    },
+  });
+}
+
+function buildRotation(
+  { identity, keys, addresses, settings, onKeyRotated, clock, random, log }: SessionDeps,
+  shared: Shared,
+  stopping: AbortSignal,
+): KeyRotation {
+  const { retry_base: baseMs, retry_cap: capMs } = settings.sync;
+  return createKeyRotation({
+    serverId: identity.server_id,
+    keys,
+    clientOf(key) {
+      const signer = { serverId: identity.server_id, key };
+      const transport = createHttpTransport({ ...shared, signer, urls: () => addresses.known });
+      const { keys: call } = createAgentClient(transport.send);
+      return { keys: call, [Symbol.asyncDispose]: transport[Symbol.asyncDispose] };
+    },
+    stopping,
+    clock,
+    random,
+    log,
+    retry: { baseMs, capMs },
+    rotateAfterMs: settings.identity.rotate_after,
+    onRotated: onKeyRotated,
+  });
+}
+
 function buildBlobs({ settings: { sync }, clock, random }: SessionDeps, { send }: HttpTransport): BlobSource {
   const retry = { clock, random, retries: blobRetries, baseMs: sync.retry_base, capMs: sync.retry_cap };
   return createManagerBlobs(createAgentClient(withRetries(send, retry)));
@@ -130,10 +241,15 @@ type ReporterParts = Pick<ReporterDeps, 'client'> & {
   readonly reachability: Reachability;
 };
 
-function buildReporter(deps: SessionDeps, { client, intake, reachability, follower }: ReporterParts): Reporter {
+function buildReporter(deps: SessionDeps, parts: ReporterParts): Reporter {
+  const { client, intake, reachability, follower } = parts;
   const { sync } = deps.settings;
   return createReporter({
     client,
+    onFailure: (code) => {
+      // The question that is held may not end for a minute.
+      if (code === 'server.identity-cloned' && reachability.isReachable) reachability.failed(clonedReason, 0);
+    },
     onNewer: follower.missed,
     clock: deps.clock,
     random: deps.random,

@@ -41,14 +41,17 @@ export function factsOf({
   drift,
 }: StatusFacts): readonly Fact[] {
   const nack = refusal ?? state.nack;
-  const isRunning =
-    state.running !== null && state.units.some(({ state: unit }) => unit === 'running' || unit === 'watching');
+  const isRunning = state.running !== null && state.units.some(({ state: unit }) => servingStates.has(unit));
   const isReconciled =
     nack === null &&
     state.observed !== null &&
     state.running !== null &&
     state.observed.epoch === state.running.epoch &&
     state.observed.generation === state.running.generation;
+  // A small write may still find room where an order did not.
+  const diskProblem = state.disk_problem ?? (nack?.code === 'disk.full' ? nack.message : null);
+  const { pressures = [] } = state;
+  const lowDisk = pressures.find(({ type }) => type === 'DiskPressure');
   const broken = state.units.filter(({ state: unit }) =>
     ['degraded', 'backoff', 'crash-loop', 'failed'].includes(unit),
   );
@@ -79,13 +82,21 @@ export function factsOf({
     ),
     fact(
       'DiskPressure',
-      state.disk_problem !== null,
-      state.disk_problem === null ? 'writable' : 'disk.full',
-      state.disk_problem ?? '',
+      diskProblem !== null || lowDisk !== undefined,
+      diskProblem === null ? (lowDisk?.reason ?? 'writable') : 'disk.full',
+      diskProblem ?? lowDisk?.message ?? '',
     ),
     fact('Frozen', state.held !== null, state.held === null ? 'free' : 'held', state.held ?? ''),
+    ...pressures
+      .filter(({ type }) => type !== 'DiskPressure')
+      .map(({ type, reason, message }) => fact(type, true, reason, message)),
+    ...(state.uplink_down === null ? [] : [fact('UplinkDown', true, 'unreachable', state.uplink_down)]),
+    ...(state.confirm === null ? [] : [fact('ConfirmPending', true, 'unconfirmed', `until ${state.confirm.until}`)]),
   ];
 }
+
+/** A unit that is degraded serves, but something that it should reach is not reached. */
+const servingStates = new Set<string>(['running', 'watching', 'degraded']);
 
 /** Remembers since when each condition is what it is. */
 export function createConditions(clock: Clock): (facts: readonly Fact[]) => Condition[] {
@@ -100,7 +111,13 @@ export function createConditions(clock: Clock): (facts: readonly Fact[]) => Cond
 }
 
 /** What changes in a status only because time passes is no news. */
-export const newsOf = ({ seq: _seq, sent_at: _sentAt, ...rest }: AgentStatus): string => JSON.stringify(rest);
+export const newsOf = ({ seq: _seq, sent_at: _sentAt, units, ...rest }: AgentStatus): string =>
+  JSON.stringify({ ...rest, units: units.map(newsOfUnit) });
+
+const newsOfUnit = ({ rss_bytes: _rss, open_files: _files, probes = [], ...rest }: AgentStatus['units'][number]) => ({
+  ...rest,
+  probes: probes.map(({ id, up }) => ({ id, up })),
+});
 
 /** The part whose change must not wait: whether a version was taken, refused or went wrong. */
 export const verdictOf = ({ phase, nack, running, committed }: AgentStatus): string =>

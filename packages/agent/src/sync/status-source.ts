@@ -60,6 +60,8 @@ export function createStatusSource(deps: StatusSourceDeps): StatusSource {
         committed: state.committed,
         conditions: conditions(facts),
         units: [...state.units],
+        confirm: state.confirm,
+        unsupported: [...state.unsupported],
         nack: view?.refusal ?? state.nack ?? deps.importRefusal(),
       };
     },

@@ -4,6 +4,7 @@ import { signRequest } from '@sbox/daemon/signature';
 import {
   agentStreamPath,
   agentSubprotocol,
+  bootHeader,
   managerFrameSchema,
   type AgentFrame,
   type ManagerFrame,
@@ -11,13 +12,15 @@ import {
 import { WebSocket } from 'ws';
 import * as z from 'zod/mini';
 import { createBackoff } from './backoff.ts';
-import { pinnedTls, type Signer } from './http-transport.ts';
+import { pinnedTls, type ManagerPlace, type Signer } from './http-transport.ts';
+import { openThrough } from './manager-way.ts';
 import type { ServerClock } from './server-clock.ts';
 import { createWaker, type Waker } from './waker.ts';
 
 export interface StreamDeps {
-  /** The address that answered last. */
-  readonly url: () => string;
+  /** Where the manager answered last, and the way there. */
+  readonly place: () => ManagerPlace;
+  readonly bootId: string;
   readonly ca: string | null;
   readonly signer: Signer;
   readonly serverClock: ServerClock;
@@ -131,15 +134,17 @@ async function runSession(deps: StreamDeps, setOpen: (isOpen: boolean) => void, 
     end(link, 'stopped');
   };
   signal.addEventListener('abort', stop, { once: true });
-  const socket = await openSocket(deps);
-  attach(socket, link, deps, setOpen);
+  const place = deps.place();
+  let socket: WebSocket | undefined;
   try {
-    await keepAlive(socket, link, clock);
+    socket = await openSocket(deps, place);
+    attach(socket, link, deps, setOpen);
+    await keepAlive(socket, link, { clock, isElsewhere: () => !isSamePlace(place, deps.place()) });
   } catch (error) {
-    if (!link.ended.signal.aborted) throw error;
+    end(link, messageOf(error));
   } finally {
     signal.removeEventListener('abort', stop);
-    socket.terminate();
+    socket?.terminate();
   }
   const { wasOpen, delayMs, ended } = link;
   return { wasOpen, delayMs, heldMs: clock.monotonic() - startedMs, reason: messageOf(ended.signal.reason) };
@@ -184,11 +189,20 @@ function attach(socket: WebSocket, link: Link, deps: StreamDeps, setOpen: (isOpe
   });
 }
 
+const isSamePlace = (a: ManagerPlace, b: ManagerPlace): boolean => a.url === b.url && a.way === b.way;
+
+interface Keeping {
+  readonly clock: Clock;
+  /** Requests go another way by now, and so should hints. */
+  readonly isElsewhere: () => boolean;
+}
+
 /** Sends heartbeats, and ends a link on which nothing comes back. Rejects when the link has ended. */
-async function keepAlive(socket: WebSocket, link: Link, clock: Clock): Promise<never> {
+async function keepAlive(socket: WebSocket, link: Link, { clock, isElsewhere }: Keeping): Promise<never> {
   for (let seq = 1; ; seq += 1) {
     const silentMs = clock.monotonic() - link.lastFrameMs;
     if (link.wasOpen && silentMs > missedHeartbeats * link.heartbeatMs) end(link, 'silent for too long');
+    if (isElsewhere()) end(link, 'the manager is reached another way');
     if (socket.readyState === WebSocket.OPEN) {
       const frame: AgentFrame = { type: 'heartbeat', timestamp: isoTime(clock.now()), data: { seq } };
       socket.send(JSON.stringify(frame));
@@ -199,10 +213,20 @@ async function keepAlive(socket: WebSocket, link: Link, clock: Clock): Promise<n
   }
 }
 
-async function openSocket({ url, ca, signer, serverClock, clock, settings }: StreamDeps): Promise<WebSocket> {
-  const request = { method: 'GET', path: agentStreamPath, headers: {}, body: new Uint8Array() };
+async function openSocket(deps: StreamDeps, { url, way }: ManagerPlace): Promise<WebSocket> {
+  const { ca, signer, serverClock, clock, settings, bootId } = deps;
+  const origin = new URL(url);
+  const request = {
+    method: 'GET',
+    path: agentStreamPath,
+    headers: { [bootHeader]: bootId },
+    body: new Uint8Array(),
+  };
+  const tunnel =
+    way.via === 'direct' ? undefined : await openThrough(way, origin, pinnedTls(ca), settings.connect_timeout);
   const headers = await signRequest(request, signer.serverId, signer.key, clock, serverClock.offsetMs);
-  return new WebSocket(`${new URL(url()).origin.replace(/^http/, 'ws')}${agentStreamPath}`, agentSubprotocol, {
+  return new WebSocket(`${origin.origin.replace(/^http/, 'ws')}${agentStreamPath}`, agentSubprotocol, {
+    ...(tunnel ? { createConnection: () => tunnel } : {}),
     headers,
     handshakeTimeout: settings.connect_timeout,
     maxPayload: maxFrameBytes,

@@ -1,5 +1,6 @@
 import {
   compareGenerations,
+  digestOf,
   fromBase64,
   hex,
   isoTime,
@@ -16,7 +17,7 @@ import { readJson, writeJson } from '@sbox/daemon/files';
 import { readPublicKey, sha256, type PublicKey } from '@sbox/daemon/keys';
 import {
   envelopeSchema,
-  manifestSchema,
+  readManifest,
   trustSchema,
   type DeepReadonly,
   type Manifest,
@@ -58,8 +59,18 @@ export function checkTrust(document: TrustDocument, pin: string): Trusted {
   if (document.ca_pem !== null && caDigest(document.ca_pem) !== trust.ca_sha256) {
     throw untrusted('its certificate authority is not the one that the trust document names');
   }
-  const keys = trust.keys.map(({ public_key: publicKey }) => readPublicKey(fromBase64(publicKey) ?? new Uint8Array()));
+  const keys = trust.keys.flatMap(({ public_key: publicKey }) => readKnownKey(publicKey));
+  if (keys.length === 0) throw untrusted('it names no key that this agent knows how to check');
   return { document, trust, keys: new Map(keys.map((key) => [key.keyid, key])) };
+}
+
+/** A key of another kind is for newer agents. */
+function readKnownKey(publicKey: string): PublicKey[] {
+  try {
+    return [readPublicKey(fromBase64(publicKey) ?? new Uint8Array())];
+  } catch {
+    return [];
+  }
 }
 
 /**
@@ -84,9 +95,13 @@ function caDigest(pem: string): string | undefined {
 }
 
 function parseJson<S extends z.ZodMiniType>(schema: S, body: Uint8Array): z.output<S> | undefined {
+  const parsed = z.safeParse(schema, readJsonText(body));
+  return parsed.success ? parsed.data : undefined;
+}
+
+function readJsonText(body: Uint8Array): unknown {
   try {
-    const parsed = z.safeParse(schema, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)));
-    return parsed.success ? parsed.data : undefined;
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {
     return undefined;
   }
@@ -109,27 +124,32 @@ export interface ManifestChecks {
   readonly accepted: Generation | null;
 }
 
+/** A manifest that was verified, and the places of it that this agent leaves alone. */
+export interface OpenedManifest {
+  readonly manifest: Manifest;
+  readonly unsupported: readonly string[];
+  /** Of the signed bytes: the same order has the same digest whatever an agent understands of it. */
+  readonly digest: string;
+}
+
 /**
  * A manifest out of its envelope; nothing of it is read before its signature is verified.
  * @throws ProblemError `manifest.*`
  */
-export function openManifest(envelope: Envelope, trusted: Trusted, checks: ManifestChecks): Manifest {
+export function openManifest(envelope: Envelope, trusted: Trusted, checks: ManifestChecks): OpenedManifest {
   const { keys } = trusted;
   const opened = openEnvelope(envelope, payloadTypes.manifest, {
     known: (keyid) => keys.has(keyid),
     verify: (keyid, message, signature) => keys.get(keyid)?.verify(message, signature) ?? false,
   });
   if (!opened.ok) throw refusedEnvelope(opened.reason, envelope);
-  const manifest = parseJson(manifestSchema, opened.body) ?? refuseForm(opened.body, checks.agentVersion);
+  const { manifest, unsupported } = readBody(opened.body, checks.agentVersion);
   const order = compareGenerations(manifest, checks.accepted ?? { epoch: 0, generation: 0 });
   const refuse = (code: ProblemCode, detail: string): never => {
     const { epoch, generation } = manifest;
     throw new ProblemError(code, detail, { details: { epoch, generation } });
   };
   if (manifest.server_id !== checks.serverId) refuse('manifest.wrong-server', `it is for ${manifest.server_id}`);
-  if (isOlderVersion(checks.agentVersion, manifest.min_agent)) {
-    refuse('manifest.agent-too-old', `it needs agent ${manifest.min_agent}, this is ${checks.agentVersion}`);
-  }
   if (order < 0) {
     refuse(
       'manifest.stale',
@@ -140,7 +160,7 @@ export function openManifest(envelope: Envelope, trusted: Trusted, checks: Manif
   if (order > 0 && manifest.not_after !== null && Date.parse(manifest.not_after) < checks.nowMs) {
     refuse('manifest.expired', `it was good until ${manifest.not_after}, now is ${isoTime(checks.nowMs)}`);
   }
-  return manifest;
+  return { manifest, unsupported, digest: digestOf(opened.body, sha256) };
 }
 
 function refusedEnvelope(reason: 'type' | 'unknown-key' | 'signature', { signatures }: Envelope): ProblemError {
@@ -148,13 +168,22 @@ function refusedEnvelope(reason: 'type' | 'unknown-key' | 'signature', { signatu
   return new ProblemError('manifest.unknown-key', `signed by ${signatures.map(({ keyid }) => keyid).join(', ')}`);
 }
 
+const headSchema = z.object({ epoch: z.int(), generation: z.int(), min_agent: z.string() });
+
 /** A signed manifest of a newer form says in `min_agent` what could read it, so the answer is more than "invalid". */
-function refuseForm(body: Uint8Array, agentVersion: string): never {
-  const loose = parseJson(z.object({ min_agent: z.string() }), body);
-  if (loose && isOlderVersion(agentVersion, loose.min_agent)) {
-    throw new ProblemError('manifest.agent-too-old', `it needs agent ${loose.min_agent}, this is ${agentVersion}`);
-  }
-  throw new ProblemError('manifest.invalid', 'it has a form that this agent does not know');
+function readBody(body: Uint8Array, agentVersion: string): Omit<OpenedManifest, 'digest'> {
+  const value = readJsonText(body);
+  const head = z.safeParse(headSchema, value).data;
+  const refuse = (code: ProblemCode, detail: string): never => {
+    const { epoch = 0, generation = 0 } = head ?? {};
+    throw new ProblemError(code, detail, head ? { details: { epoch, generation } } : {});
+  };
+  if (head && isOlderVersion(agentVersion, head.min_agent))
+    refuse('manifest.agent-too-old', `it needs agent ${head.min_agent}, this is ${agentVersion}`);
+  const reading = readManifest(value);
+  if (reading.ok) return reading;
+  if (reading.reason === 'features') return refuse('manifest.agent-too-old', reading.detail);
+  return refuse('manifest.invalid', `it has a form that this agent does not know: ${reading.detail}`);
 }
 
 /** Undefined on a server that trusts nobody yet. @throws ProblemError `manager.untrusted` when the file was changed. */
