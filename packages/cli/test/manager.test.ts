@@ -157,3 +157,38 @@ test('templates of the manager', async () => {
   expect((await run('template', 'remove', 'own')).code).toBe(0);
   expect((await run('template', 'history', 'own')).code).toBe(3);
 });
+
+test('engines: given to the manager, given to a server, carried in a bundle', async () => {
+  await using manager = await openManager();
+  const { run, host } = manager;
+  const file = (name: string): string => path.join(host.dir, name);
+  writeFileSync(file('nodes.txt'), links);
+  expect(await run('engine', 'list')).toMatchObject({ code: 0, stderr: expect.stringContaining('sboxmgr engine add') });
+  expect((await run('engine', 'add', './nodes.txt')).code).toBe(7);
+  expect((await run('engine', 'add', './nothing')).code).toBe(3);
+  const added = await run('engine', 'add', singBox);
+  const [, version = '', arch = ''] = /^sing-box (\S+) for (\w+): sha256:[0-9a-f]{64}\n$/.exec(added.stdout) ?? [];
+  expect([added.code, version, arch]).toEqual([0, expect.stringMatching(/^1\.\d+\.\d+/), process.arch]);
+  expect((await run('engine', 'add', singBox)).code).toBe(0);
+
+  await run('subscription', 'add', 'home', './nodes.txt');
+  await run('config', 'create', 'main', '--subscription', 'home');
+  await run('server', 'add', 'edge', '--offline');
+  const words = ['config', 'deploy', 'main', '--server', 'edge', '--no-wait', '--engine'];
+  expect(await run(...words, '1.0.99')).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('there is no sing-box'),
+  });
+  expect((await run(...words, version, '--confirm', 'soon')).code).toBe(2);
+  expect((await run(...words, version, '--confirm', '2m')).code).toBe(0);
+  const [deployed] = JSON.parse((await run('deployment', 'list', '-o', 'json')).stdout) as Record<string, unknown>[];
+  expect(deployed).toMatchObject({ engine: version, confirm_ms: 120_000 });
+
+  const without = await run('server', 'bundle', 'edge');
+  expect(without).toMatchObject({ code: 0, stderr: expect.stringContaining(`sing-box ${version} is not in it`) });
+  const small = readFileSync(file('edge.sbox.tar')).length;
+  expect((await run('server', 'bundle', 'edge', '--with-engine')).code).toBe(0);
+  expect(readFileSync(file('edge.sbox.tar')).length - small).toBeGreaterThan(readFileSync(singBox).length);
+  expect((await run('engine', 'remove', version)).code).toBe(5);
+  expect((await run('engine', 'remove', '1.0.99')).code).toBe(3);
+});

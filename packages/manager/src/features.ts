@@ -12,7 +12,10 @@ import { createFollow } from './features/configs/follow.ts';
 import { createVersions } from './features/configs/versions.ts';
 import { createDeploymentsService, type DeploymentsService } from './features/deployments/deployments-service.ts';
 import { createManifests } from './features/deployments/manifests.ts';
+import type { EngineFiles } from './features/engines/engine-files.ts';
+import { createEnginesService, type EnginesService } from './features/engines/engines-service.ts';
 import { raiseEpoch } from './features/deployments/raise-epoch.ts';
+import { renewManifests } from './features/deployments/renew-manifests.ts';
 import type { Presence } from './features/servers/presence.ts';
 import { createJoinTokensService, type JoinTokensService } from './features/servers/join-tokens-service.ts';
 import { createServersService, type ServersService } from './features/servers/servers-service.ts';
@@ -43,6 +46,8 @@ export interface FeaturesDeps {
   /** The same, limited to the size of rule-sets. */
   readonly ruleSetFetcher: Pick<Fetcher, 'fetch'>;
   readonly engine: LocalEngine | undefined;
+  /** Programs for servers. */
+  readonly engineFiles: EngineFiles;
   /** Addresses of hosts, for pipelines that resolve. */
   readonly lookup: Lookup;
   readonly presence: Presence;
@@ -60,23 +65,26 @@ export interface Features {
   readonly questions: ConfigQuestions;
   readonly templates: TemplatesService;
   readonly ruleSets: RuleSets;
+  readonly engines: EnginesService;
   readonly deployments: DeploymentsService;
   readonly servers: ServersService;
   readonly joinTokens: JoinTokensService;
   readonly statuses: Statuses;
   /** Makes up for what should have followed from changes when the manager died. */
   readonly followLeft: () => Promise<void>;
-  /** Writes orders of an old epoch anew; before anybody is answered. */
-  readonly raiseEpoch: () => Promise<void>;
+  /** Writes orders anew that are of an old epoch, key or address of the manager; before anybody is answered. */
+  readonly renewManifests: () => Promise<void>;
 }
 
 /** The services, tied together. What one causes in another goes through the background, never through a cycle of calls. */
 export function createFeatures(deps: FeaturesDeps): Features {
-  const { settings, store, clock, newId, random, queue, background, presence, desired, identity, log } = deps;
+  const { settings, store, clock, newId, queue, background, presence, desired, identity, log } = deps;
   const made = createConfigFeatures(deps, async () => await follow.ruleSetsChanged());
   const { configs, versions } = made;
   const pace = paceOf(settings);
-  const manifests = createManifests({ onlineKey: identity.onlineKey, clock, versions, pace, epoch: deps.epoch });
+  const { onlineKey } = identity;
+  const { urls } = settings.agents;
+  const manifests = createManifests({ onlineKey, clock, versions, pace, urls, epoch: deps.epoch });
   const deployments = createDeploymentsService({
     store,
     configs,
@@ -98,20 +106,8 @@ export function createFeatures(deps: FeaturesDeps): Features {
   const changed = (subscriptionId: string): void => {
     background.run('follow a subscription', async () => await follow.subscriptionChanged(subscriptionId));
   };
-  const refresher = createRefresher({
-    store,
-    fetcher: deps.fetcher,
-    clock,
-    newId,
-    random,
-    queue,
-    read: createContentReader(queue),
-    log,
-    changed,
-    stopping: deps.stopping,
-  });
-  const subscriptions = createSubscriptionsService({ store, refresher, clock, newId, random, changed });
   const statuses = createStatuses({ store, presence, deployments, queue });
+  const engines = createEnginesService({ store, files: deps.engineFiles, clock });
   const joinTokens = createJoinTokensService({ store, clock, newId, randomBytes: deps.randomBytes, pin: identity.pin });
   const servers = createServersService({
     store,
@@ -119,6 +115,7 @@ export function createFeatures(deps: FeaturesDeps): Features {
     clock,
     newId,
     trust: identity.trust,
+    engines,
     newestStatus: statuses.newest,
     removed: (serverId, deploymentIds) => {
       for (const id of deploymentIds) deployments.pokeSoon(id);
@@ -127,9 +124,9 @@ export function createFeatures(deps: FeaturesDeps): Features {
     },
   });
   return {
-    subscriptions,
-    refresher,
+    ...createSubscriptionFeatures(deps, changed),
     ...made,
+    engines,
     deployments,
     servers,
     joinTokens,
@@ -138,8 +135,18 @@ export function createFeatures(deps: FeaturesDeps): Features {
       for (const id of await follow.left()) changed(id);
       await follow.ruleSetsChanged();
     },
-    raiseEpoch: async () => await raiseEpoch(store, manifests, log),
+    renewManifests: async () => {
+      await raiseEpoch(store, manifests, log);
+      await renewManifests({ store, onlineKey, urls, clock });
+    },
   };
+}
+
+function createSubscriptionFeatures(deps: FeaturesDeps, changed: (subscriptionId: string) => void) {
+  const { store, clock, newId, random, queue, log, fetcher, stopping } = deps;
+  const read = createContentReader(queue);
+  const refresher = createRefresher({ store, fetcher, clock, newId, random, queue, read, log, changed, stopping });
+  return { refresher, subscriptions: createSubscriptionsService({ store, refresher, clock, newId, random, changed }) };
 }
 
 /** Configs, and what they are made from beside subscriptions. */

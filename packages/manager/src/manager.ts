@@ -12,24 +12,27 @@ import {
 } from '@sbox/core';
 import { openDirectory } from '@sbox/daemon/files';
 import { createHub } from '@sbox/daemon/hub';
-import { randomBytes as systemRandomBytes, readPublicKey } from '@sbox/daemon/keys';
+import { randomBytes as systemRandomBytes } from '@sbox/daemon/keys';
 import { silentLogger, type Logger } from '@sbox/daemon/log';
 import { createMetrics } from '@sbox/daemon/metrics';
 import type { Lookup } from '@sbox/pipeline';
 import * as z from 'zod/mini';
 import { createAccess } from './access/access.ts';
 import { createTokensRepository } from './access/tokens-repository.ts';
-import { createBackground } from './background.ts';
+import { createBackground, type Background } from './background.ts';
 import { lockDataDirectory } from './data-lock.ts';
 import { openDatabase } from './database/open-database.ts';
 import { createStore, type Store } from './database/store.ts';
 import { openDoors, type Door } from './doors.ts';
 import { createFeatures } from './features.ts';
+import { createAgentKeys } from './features/agents/agent-keys.ts';
 import { createAgentsRoutes } from './features/agents/agents-routes.ts';
+import { createCloneWatch, type CloneWatch } from './features/agents/clone-watch.ts';
 import { createDesired } from './features/agents/desired.ts';
 import { createDrafts } from './features/agents/drafts.ts';
 import { createEnrolment } from './features/agents/enrolment.ts';
 import { createStream } from './features/agents/stream.ts';
+import { openEngineFiles } from './features/engines/engine-files.ts';
 import { openLocalEngine, type RunProgram } from './features/configs/engine-check.ts';
 import { lookupBySystem } from './features/configs/inputs.ts';
 import { openPresence } from './features/servers/presence.ts';
@@ -83,24 +86,28 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
     await presence.flush();
   });
   starting.use(background);
-  await features.raiseEpoch();
+  await features.renewManifests();
 
-  const { tokens, access, adminTokenFile } = await openAccess(settings, { ...ground, clock, randomBytes });
+  const { tokens, access, agentKeys, adminTokenFile } = await openAccess(settings, { ...ground, clock, randomBytes });
   const guard = behindProxies(access.guard, settings.trusted_proxies);
   const pin = `sha256:${hex(identity.pin)}`;
   const idempotency = createIdempotency({ ...ground, clock });
   const system = { ...ground, version, pin, startedMs: clock.now() };
+  const clones = watchClones({ ...ground, clock, log, background });
   const agents = createAgentsRoutes({
     ...ground,
     clock,
     desired,
+    engines: features.engines,
     statuses: features.statuses,
     trust: identity.trust,
     enrol: createEnrolment({ ...ground, clock }),
     takeDraft: createDrafts({ ...ground, ...features }),
+    agentKeys,
+    clones,
     stopping: stopping.signal,
   });
-  const stream = createStream({ ...ground, guard, desired, clock, log, random, settings: settings.agents });
+  const stream = createStream({ ...ground, guard, clones, desired, clock, log, random, settings: settings.agents });
   const apps = {
     log,
     clock,
@@ -134,6 +141,21 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
     [Symbol.asyncDispose]: async () => await running.disposeAsync(),
   };
 }
+
+interface ClonesDeps extends Pick<World, 'clock' | 'log'> {
+  readonly store: Store;
+  readonly background: Background;
+}
+
+const watchClones = ({ store, clock, log, background }: ClonesDeps): CloneWatch =>
+  createCloneWatch({
+    clock,
+    onCloned: (server_id, detail) =>
+      background.run('tell of a cloned identity', async () => {
+        log.warn('two machines run with one identity', { server_id, detail });
+        await store.events.add('server.identity-cloned', { server_id, detail });
+      }),
+  });
 
 const outsideWorld: Required<ManagerOverrides> = {
   clock: systemClock,
@@ -182,6 +204,7 @@ async function openGround(settings: ManagerSettings, world: World, stack: AsyncD
     identity: await openIdentity(settings, directory, store.meta, clock),
     presence: await openPresence(store, clock, 3 * msOf(settings.agents.heartbeat) + 10_000),
     engine: await openEngine(settings.engine.path, { run, log, filesDirectory: path.join(directory, 'check') }),
+    engineFiles: await openEngineFiles(path.join(directory, 'engines', 'sha256')),
     queue: createKeyedQueue(),
     hints: createHub<Generation>(),
   };
@@ -211,15 +234,9 @@ async function openAccess(
   { db, store, directory, ...world }: AccessGround & Pick<World, 'clock' | 'randomBytes'>,
 ) {
   const tokens = createTokensRepository(db, 'main');
-  const agentKeys = async (serverId: string) => await findAgentKey(store, serverId);
+  const agentKeys = createAgentKeys({ store, clock: world.clock });
   const access = createAccess({ ...world, tokens, limits, agentKeys });
   const adminTokenFile = path.join(directory, 'admin-token');
   await access.ensureAdminToken(adminTokenFile);
-  return { tokens, access, adminTokenFile };
-}
-
-async function findAgentKey({ servers }: Store, serverId: string) {
-  const key = await servers.key(serverId);
-  if (key?.revoked_at) throw new ProblemError('auth.revoked', `server ${serverId} was removed at ${key.revoked_at}`);
-  return key && readPublicKey(key.public_key);
+  return { tokens, access, agentKeys, adminTokenFile };
 }

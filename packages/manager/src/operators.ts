@@ -3,6 +3,7 @@ import type { OperatorContract } from '@sbox/protocol';
 import { createTokensHandlers, type TokensHandlersDeps } from './access/tokens-routes.ts';
 import type { Features } from './features.ts';
 import { createConfigsRoutes } from './features/configs/configs-routes.ts';
+import { createEnginesRoutes } from './features/engines/engines-routes.ts';
 import { createJoinTokensRoutes, createServersRoutes } from './features/servers/servers-routes.ts';
 import { createRuleSetsRoutes } from './features/rule-sets/rule-sets-routes.ts';
 import { createSubscriptionsRoutes } from './features/subscriptions/subscriptions-routes.ts';
@@ -11,14 +12,14 @@ import { createEventsRoutes, createSystemRoutes, type SystemDeps } from './featu
 
 /** The handlers of everything that people and programs may ask. */
 export const createOperators = (
-  { subscriptions, configs, questions, templates, ruleSets, deployments, servers, joinTokens }: Features,
+  { subscriptions, configs, questions, templates, engines, ruleSets, deployments, servers, joinTokens }: Features,
   system: Omit<SystemDeps, 'servers'>,
   tokens: TokensHandlersDeps,
 ): Handlers<OperatorContract> => ({
   subscriptions: createSubscriptionsRoutes(subscriptions),
   configs: createConfigsRoutes(configs, deployments, questions),
   templates: createTemplatesRoutes(templates),
-  engines: { capabilities: async ({ query }) => await Promise.resolve(questions.capabilities(query)) },
+  engines: createEnginesRoutes(engines, questions),
   ruleSets: createRuleSetsRoutes(ruleSets),
   deployments: {
     list: async ({ query }) => await deployments.list(query),

@@ -5,6 +5,7 @@ import { untilAborted } from '@sbox/daemon/lifecycle';
 import { createLogger } from '@sbox/daemon/log';
 import { createWinstonSink } from './log-winston.ts';
 import { startManager, type Manager } from './manager.ts';
+import { rotateOnlineKey } from './rotate-online-key.ts';
 import { settingsSchema } from './settings.ts';
 
 export interface ServeOptions extends Omit<SettingsInput, 'prefix'> {
@@ -40,6 +41,12 @@ export async function serve(
   }
   onReady?.(manager);
   await untilAborted(signal);
+}
+
+/** Gives the manager of these settings another key to sign orders with. @throws ProblemError `manager.running`, `file.not-found` */
+export async function rotateKey(input: Omit<SettingsInput, 'prefix'>): Promise<{ keyid: string }> {
+  const { value } = readSettings(settingsSchema, { ...input, prefix: 'SBOXMGR' });
+  return await rotateOnlineKey(value.data_dir);
 }
 
 /** What a setting is and who set it. @throws ProblemError `settings.invalid`, also for a key that is none */

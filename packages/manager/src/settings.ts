@@ -75,6 +75,10 @@ export const settingsSchema = z.strictObject({
     z.strictObject({
       heartbeat: described('How often agents say that they are there', z._default(duration, '30s')),
       poll: described('How often agents ask without a socket', z._default(duration, '60s')),
+      urls: described(
+        'Where servers reach this manager, when it moves: they try these, and keep the old address until one has answered',
+        z._default(z.array(z.url({ protocol: /^https?$/ })).check(z.maxLength(16)), []),
+      ),
       reconnect_window: described('Over how long agents spread their return', z._default(duration, '5s')),
     }),
     {},

@@ -52,7 +52,7 @@ describe('a deployment', () => {
     expect(items.map(({ type }) => type)).toEqual(['deployment.succeeded', 'deployment.started']);
   });
 
-  test('is halted by a refusal, with the reason, and the others are not touched', async () => {
+  test('scenario 30: is halted by the first refusal, with the reason, and the others are not touched', async () => {
     await using fleet = await openFleet(['a', 'b']);
     const { id } = await fleet.deploy();
     await fleet.agents[0]?.refuse('engine.check-failed');

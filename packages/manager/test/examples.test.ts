@@ -1,9 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { createKeyPair } from '@sbox/daemon/keys';
-import { systemClock } from '@sbox/core';
+import { systemClock, toBase64 } from '@sbox/core';
 import { signRequest } from '@sbox/daemon/signature';
-import { agentRoutes, operatorContract, routesOf, type Route } from '@sbox/protocol';
+import { agentRoutes, keyProofText, operatorContract, routesOf, type Route } from '@sbox/protocol';
 import * as z from 'zod/mini';
+import { engineProgram } from './engine-program.ts';
 import { createTransport, enrolBody, joinAgent, openManager, type TestManager } from './open-manager.ts';
 
 /** What people would do on a first day, in this order; every operation is here once. */
@@ -14,7 +15,7 @@ const day = [
   'createTemplate listTemplates getTemplate replaceTemplate listTemplateVersions adoptTemplate',
   'createConfig listConfigs getConfig replaceConfig updateConfig generateConfig validateConfig',
   'listConfigVersions getConfigVersion diffConfigVersion rollbackConfig exportConfig',
-  'explainConfig testConfig previewUpgrade listCapabilities',
+  'explainConfig testConfig previewUpgrade listCapabilities addEngine listEngines deleteEngine',
   'addServer listServers getServer deployConfig listDeployments getDeployment getServerBundle',
   'createJoinToken listJoinTokens deleteJoinToken createToken listTokens deleteToken listEvents',
   'listRuleSets refreshRuleSets deleteServer deleteConfig deleteTemplate deleteSubscription',
@@ -26,7 +27,7 @@ const bearer = (manager: TestManager) =>
 /** Sends a route's example with its `{placeholders}` filled in. */
 async function sendExample(
   send: ReturnType<typeof createTransport>,
-  { method, path, example, rawBody }: Route,
+  { method, path, example, rawBody, streamBody }: Route,
   names: Record<string, string>,
 ) {
   const fill = (text: string): string => text.replace(/\{([\w-]+)\}/g, (whole, name: string) => names[name] ?? whole);
@@ -36,12 +37,13 @@ async function sendExample(
   const query = new URLSearchParams(
     Object.entries(example.query ?? {}).map(([key, value]): [string, string] => [key, String(value)]),
   );
-  const text = example.body === undefined ? undefined : fill(JSON.stringify(example.body));
+  const { body } = example;
+  const text = body === undefined || streamBody ? undefined : fill(JSON.stringify(body));
   return await send({
     method: method.toUpperCase(),
     path: query.size > 0 ? `${filled}?${query.toString()}` : filled,
     headers: { ...example.headers, ...(text === undefined ? {} : { 'content-type': rawBody ?? 'application/json' }) },
-    body: text === undefined ? undefined : Buffer.from(text),
+    body: streamBody ? (body as Buffer) : text === undefined ? undefined : Buffer.from(text),
     signal: undefined,
   });
 }
@@ -53,16 +55,18 @@ test('the example of every operation of people works, and its answer is what was
   const send = bearer(manager);
   const names: Record<string, string> = {};
   for (const id of day) {
-    const route = routes.get(id) as Route;
+    const known = routes.get(id) as Route;
+    const route = id === 'addEngine' ? { ...known, example: { ...known.example, body: engineProgram().bytes } } : known;
     const answer = await sendExample(send, route, names);
     const text = Buffer.from(answer.body).toString('utf8');
     expect([id, answer.status, answer.status < 400 ? '' : text]).toEqual([id, route.ok.status, '']);
     if ('bytes' in route.ok) expect(answer.headers['content-type']).toBe(route.ok.bytes);
     if (!('schema' in route.ok)) continue;
-    const body = JSON.parse(text) as { id?: string };
+    const body = JSON.parse(text) as { id?: string; digest?: string };
     // Strict: an answer must not say more than the documents do.
     expect([id, strictly(route.ok.schema, body)]).toEqual([id, undefined]);
     if (id === 'deployConfig') names['deployment'] = body.id ?? '';
+    if (id === 'addEngine') names['engine'] = body.digest ?? '';
     if (id === 'createJoinToken') names['join-token'] = body.id ?? '';
     if (id === 'createToken') names['token'] = body.id ?? '';
   }
@@ -86,6 +90,7 @@ test('the example of every operation of agents works', async () => {
   const agent = await joinAgent(manager, 'edge', key);
   await client.configs.deploy({ params: { id: 'home' }, body: {} });
   const digest = (await agent.manifest())?.manifest.units[0]?.config.digest ?? '';
+  const next = createKeyPair();
   const { token } = await client.joinTokens.create({ body: {} });
   const body = enrolBody(token, createKeyPair(), 'example');
   const names = {
@@ -94,6 +99,8 @@ test('the example of every operation of agents works', async () => {
     secret: body.secret,
     'public-key': body.public_key,
     proof: body.proof,
+    'next-public-key': toBase64(next.publicKey),
+    'next-proof': toBase64(next.sign(Buffer.from(keyProofText(agent.id, toBase64(next.publicKey))))),
   };
   const { status } = await client.servers.get({ params: { id: 'edge' } });
   const send = createTransport(manager.manager.url, async ({ method, path, body: sent }) => {
@@ -112,5 +119,5 @@ test('the example of every operation of agents works', async () => {
     ]);
     seen.push(route.id);
   }
-  expect(seen).toHaveLength(6);
+  expect(seen).toHaveLength(7);
 });

@@ -47,7 +47,8 @@ export interface TestManager extends AsyncDisposable {
   readonly client: Client<OperatorContract>;
   clientOf(token: string): Client<OperatorContract>;
   /** Ends the manager and starts another on the same data. */
-  restart(change?: Partial<ManagerSettings>): Promise<void>;
+  /** `between` runs while nobody has the data. */
+  restart(change?: Partial<ManagerSettings>, between?: () => Promise<void>): Promise<void>;
 }
 
 /** A manager on a free port with data of its own, and a client that may do everything. */
@@ -77,8 +78,9 @@ export async function openManager(
     adminToken,
     client: clientOf(adminToken),
     clientOf,
-    async restart(change = {}) {
+    async restart(change = {}, between = async () => await Promise.resolve()) {
       await manager[Symbol.asyncDispose]();
+      await between();
       manager = await startManager({ ...complete, ...change }, overrides);
     },
     async [Symbol.asyncDispose]() {

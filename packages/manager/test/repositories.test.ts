@@ -139,14 +139,15 @@ describe.each(databases)('$name', ({ open }) => {
     await servers.insert(server('a'));
     expect(await servers.find('name-a')).toEqual(server('a'));
     await servers.insertKey({ server_id: 'a', keyid: 'k', public_key: Buffer.from('key'), created_at: at });
-    for (const version of [1, 1]) await servers.assign({ server_id: 'a', unit: 'main', config_id: 'c', version });
-    expect(await servers.assignments({ configId: 'c' })).toHaveLength(1);
+    for (const engine of ['', '1.14.4'])
+      await servers.assign({ server_id: 'a', unit: 'main', config_id: 'c', version: 1, engine });
+    expect(await servers.assignments({ configId: 'c' })).toMatchObject([{ engine: '1.14.4' }]);
     await expect(configs.remove('c')).rejects.toThrow();
     await servers.touch(['a'], later);
     expect(await servers.lastSeen()).toEqual([{ id: 'a', seen_at: later, is_island: true }]);
     await servers.revokeKeys('a', later);
     await servers.remove('a');
-    expect(await servers.key('a')).toMatchObject({ revoked_at: later });
+    expect(await servers.keys('a')).toMatchObject([{ revoked_at: later }]);
     expect(await servers.assignments({ configId: 'c' })).toEqual([]);
     await configs.remove('c');
   });
@@ -191,6 +192,8 @@ describe.each(databases)('$name', ({ open }) => {
       id: 'd',
       config_id: 'c',
       version: 1,
+      engine: '1.14.4',
+      confirm_ms: 1000,
       state: 'running',
       reason: null,
       author: 'a',
@@ -205,6 +208,8 @@ describe.each(databases)('$name', ({ open }) => {
     await deployments.updateServer('d', 'z', { state: 'sent', epoch: 1, generation: 4, sent_at: at });
     expect(await deployments.inFlight('z')).toEqual([{ deployment_id: 'd', state: 'sent', epoch: 1, generation: 4 }]);
     expect(await deployments.running('c')).toHaveLength(1);
+    expect(await deployments.newest('c', 1)).toEqual({ version: 1, engine: '1.14.4' });
+    expect(await deployments.newest('c', 2)).toBeUndefined();
     await deployments.leave('z');
     await deployments.leave('a');
     expect((await deployments.find('d'))?.servers.map(({ state }) => state)).toEqual(['moved', 'waiting']);

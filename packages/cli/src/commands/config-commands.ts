@@ -28,7 +28,16 @@ const deployOptions: readonly OptionRow[] = [
   { flags: '--server <name...>', summary: 'move these servers', preset: 'those that run the config, or the only one' },
   { flags: '--version <n>', summary: 'the version', preset: 'the newest' },
   { flags: '--no-wait', summary: 'do not wait for the verdict' },
-  { flags: '--timeout <duration>', summary: 'how long to wait', preset: '2m' },
+  { flags: '--timeout <duration>', summary: 'how long to wait', preset: '2m, and the time to confirm' },
+  {
+    flags: '--engine <version>',
+    summary: 'the engine that servers are given, of `engine list`; own: what each has',
+    preset: 'as the recipe says, else as before',
+  },
+  {
+    flags: '--confirm <duration>',
+    summary: 'servers take it back after so long, unless it is confirmed or the manager is still reached',
+  },
 ];
 
 export const configCommands: readonly CommandRow[] = [
@@ -130,7 +139,11 @@ export const configCommands: readonly CommandRow[] = [
     usage: 'config deploy <name>',
     summary: 'Move servers to a version: one first, the rest on its verdict',
     options: [...deployOptions, { flags: '-m, --message <text>', summary: 'why' }],
-    examples: ['sboxmgr config deploy main', 'sboxmgr config deploy main --server ams-1 --server ams-2'],
+    examples: [
+      'sboxmgr config deploy main',
+      'sboxmgr config deploy main --server ams-1 --server ams-2',
+      'sboxmgr config deploy main --engine 1.14.4 --confirm 120s',
+    ],
     remote: true,
     load: load('deploy'),
   },

@@ -174,6 +174,8 @@ export const diff = withClient(async (client, call) => {
   return flag(call, 'exitCode') && found.text !== '' ? 20 : 0;
 });
 
+const defaultWaitMs = 120_000;
+
 /** Waits for the end of a deployment; the polling ends with the time-out. */
 async function follow(client: OperatorClient, call: Call, started: Deployment): Promise<number> {
   const { out, host } = call;
@@ -181,7 +183,8 @@ async function follow(client: OperatorClient, call: Call, started: Deployment): 
     await out.thing(started, () => `deployment ${started.id} has begun`);
     return 0;
   }
-  const limitMs = parseDuration(text(call, 'timeout') ?? '2m');
+  const typed = text(call, 'timeout');
+  const limitMs = typed === undefined ? defaultWaitMs + started.confirm_ms : parseDuration(typed);
   if (limitMs === undefined)
     throw new ProblemError('command.usage', '--timeout is no duration', { fix: '--timeout 2m' });
   const deadline = host.clock.monotonic() + limitMs;
@@ -203,17 +206,23 @@ async function follow(client: OperatorClient, call: Call, started: Deployment): 
   return 0;
 }
 
-const deploymentLines = ({ servers, state, version }: Deployment): string =>
-  [...servers.map((server) => `${server.name}: ${server.state}`), `version ${version}: ${state}`].join('\n');
+const deploymentLines = ({ servers, state, version, engine }: Deployment): string =>
+  [
+    ...servers.map((server) => `${server.name}: ${server.state}`),
+    `version ${version}${engine === null ? '' : ` with sing-box ${engine}`}: ${state}`,
+  ].join('\n');
 
 async function start(client: OperatorClient, call: Call, version: string | undefined): Promise<Deployment> {
   const servers = texts(call, 'server');
+  const [engine, confirm] = [text(call, 'engine'), text(call, 'confirm')];
   return await client.configs.deploy({
     params: { id: arg(call, 0) },
     body: {
       message: text(call, 'message') ?? '',
       ...(version === undefined ? {} : { version: wholeNumber('--version', version) }),
       ...(servers.length === 0 ? {} : { servers: [...servers] }),
+      ...(engine === undefined ? {} : { engine }),
+      ...(confirm === undefined ? {} : { confirm }),
     },
   });
 }
@@ -251,6 +260,7 @@ export const deployments = withClient(async (client, { out, host }) => {
     { title: 'ID', value: ({ id }) => id },
     { title: 'CONFIG', value: ({ config_id }) => config_id },
     { title: 'VERSION', value: ({ version }) => version },
+    { title: 'ENGINE', value: ({ engine }) => engine },
     { title: 'STATE', value: ({ state }) => state },
     { title: 'SERVERS', value: ({ servers }) => servers.length },
     { title: 'AGE', value: ({ created_at }) => age(created_at, now) },

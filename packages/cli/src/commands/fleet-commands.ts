@@ -5,7 +5,12 @@ const load = (name: keyof typeof handlers) => async () => (await import('./fleet
 
 export const fleetCommands: readonly CommandRow[] = [
   { usage: 'server list', summary: 'List servers', remote: true, load: load('servers') },
-  { usage: 'server show <name>', summary: 'One server with its whole status', remote: true, load: load('server') },
+  {
+    usage: 'server show <name>',
+    summary: 'One server: what it runs, how it took it, what is wrong; everything with -o yaml',
+    remote: true,
+    load: load('server'),
+  },
   {
     usage: 'server token',
     summary: 'Make a token that lets one server join, and print how',
@@ -40,7 +45,10 @@ export const fleetCommands: readonly CommandRow[] = [
     usage: 'server bundle <name>',
     summary: 'Manifest and content in one file, to carry to a server by hand',
     remote: true,
-    options: [{ flags: '-f, --file <file>', summary: 'where to write', preset: 'NAME.sbox.tar' }],
+    options: [
+      { flags: '-f, --file <file>', summary: 'where to write', preset: 'NAME.sbox.tar' },
+      { flags: '--with-engine', summary: 'with the engine that the server is given, if it does not have it yet' },
+    ],
     load: load('bundle'),
   },
   {

@@ -1,13 +1,11 @@
 import { chmod, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { compareGenerations, fromProblem, ProblemError } from '@sbox/core';
-import { arg, text, texts, wholeNumber, type Call } from '../command.ts';
+import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import { connect, type OperatorClient } from '../connection.ts';
 import { age, everyPage, withClient } from './remote.ts';
+import { engineOf, printServer, why, type Server } from './server-text.ts';
 
-type Server = Awaited<ReturnType<OperatorClient['servers']['get']>>;
-
-const engineOf = ({ engines }: Server): string => engines.map(({ kind, version }) => `${kind} ${version}`).join(', ');
 /** Names by id; without them, for a token that may not see configs, the ids stand. */
 const configNames = async (client: OperatorClient): Promise<ReadonlyMap<string, string>> =>
   await everyPage((query) => client.configs.list({ query })).then(
@@ -25,9 +23,6 @@ function isInSync({ desired, status }: Server): string | null {
   return committed && compareGenerations(committed, desired) === 0 ? 'yes' : 'not yet';
 }
 
-const unitProblem = ({ status }: Server): string =>
-  status?.nack?.message ?? status?.units.find(({ message }) => message !== '')?.message ?? '';
-
 export const servers = withClient(async (client, { out, host }) => {
   const items = await everyPage((query) => client.servers.list({ query }));
   if (items.length === 0) out.talk('No servers yet. Make a join token: sboxmgr server token');
@@ -40,12 +35,14 @@ export const servers = withClient(async (client, { out, host }) => {
     { title: 'CONFIG', value: ({ desired }) => configOf(desired, configs) },
     { title: 'IN SYNC', value: isInSync },
     { title: 'SEEN', value: ({ seen_at }) => (seen_at === null ? 'never' : `${age(seen_at, now)} ago`) },
-    { title: 'WHY', value: unitProblem },
+    { title: 'WHY', value: (row) => why(row, now) },
   ]);
 });
 
 export const server = withClient(async (client, call) => {
-  await call.out.thing(await client.servers.get({ params: { id: arg(call, 0) } }));
+  const found = await client.servers.get({ params: { id: arg(call, 0) } });
+  const now = call.host.clock.now();
+  await call.out.thing(found, () => printServer(found, now));
 });
 
 /** Writes a secret so that it never stands in a file that others may read. */
@@ -115,13 +112,17 @@ export const removeServer = withClient(async (client, call) => {
 
 export const bundle = withClient(async (client, call) => {
   const name = arg(call, 0);
-  const { bytes } = await client.servers.bundle({ params: { id: name } });
+  const withEngine = flag(call, 'withEngine');
+  const { desired } = await client.servers.get({ params: { id: name } });
+  const { bytes } = await client.servers.bundle({ params: { id: name }, query: { engine: String(withEngine) } });
   const file = path.resolve(call.host.cwd, text(call, 'file') ?? `${name}.sbox.tar`);
   await writeSecret(file, bytes ?? new Uint8Array());
   const { pin } = await client.system.status();
   call.out.talk(
     `wrote ${file} (mode 0600: it holds secrets). On the server:\n  sboxagent import ${path.basename(file)}      (the first time with --pin ${pin})`,
   );
+  if (desired?.engine && !withEngine)
+    call.out.talk(`sing-box ${desired.engine} is not in it: where the server does not have it, use --with-engine`);
 });
 
 export const events = withClient(async (client, call) => {

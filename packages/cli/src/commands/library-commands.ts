@@ -1,9 +1,11 @@
 import type { CommandRow, OptionRow } from '../command.ts';
 import { engineOptions, nodeOptions, templateOptions, userAgentOption } from '../local/option-rows.ts';
+import type * as engines from './engines.ts';
 import type * as exclusions from './exclusions.ts';
 import type * as policies from './policies.ts';
 import type * as templates from './templates.ts';
 
+const engine = (name: keyof typeof engines) => async () => (await import('./engines.ts'))[name];
 const exclusion = (name: keyof typeof exclusions) => async () => (await import('./exclusions.ts'))[name];
 const policy = (name: keyof typeof policies) => async () => (await import('./policies.ts'))[name];
 const template = (name: keyof typeof templates) => async () => (await import('./templates.ts'))[name];
@@ -183,5 +185,24 @@ export const libraryCommands: readonly CommandRow[] = [
       'sboxmgr engine capabilities --engine-version 1.12.0 --tags with_quic,with_utls',
     ],
     load: async () => (await import('./engine-capabilities.ts')).list,
+  },
+  {
+    usage: 'engine add <file>',
+    summary: 'Give the manager a sing-box that servers can be given; it is read, not run',
+    remote: true,
+    options: [
+      { flags: '--as <version>', summary: 'its version', preset: 'what the program says' },
+      { flags: '--tags <tags>', summary: 'its build tags, with commas', preset: 'what the program says' },
+    ],
+    examples: ['sboxmgr engine add ./sing-box-1.14.4/sing-box'],
+    load: engine('add'),
+  },
+  { usage: 'engine list', summary: 'Engines that servers can be given', remote: true, load: engine('list') },
+  {
+    usage: 'engine remove <engine>',
+    summary: 'Remove an engine, by version or digest, that no server is given',
+    remote: true,
+    options: [{ flags: '--arch <machine>', summary: 'of which machine, as x64 or arm64', preset: 'the only one' }],
+    load: engine('remove'),
   },
 ];

@@ -166,6 +166,15 @@ export const localCommands: readonly CommandRow[] = [
     load: async () => (await import('./serve.ts')).serve,
   },
   {
+    usage: 'key rotate',
+    summary: 'Give a manager that is stopped another key to sign orders with; agents learn of it by the root key',
+    options: [
+      { flags: '--data <dir>', summary: 'state directory', preset: '/var/lib/sboxmgr' },
+      { flags: '--config <file>', summary: 'settings file', preset: '/etc/sboxmgr/manager.yaml when it exists' },
+    ],
+    load: async () => (await import('./serve.ts')).rotateKey,
+  },
+  {
     usage: 'settings explain <key>',
     summary: 'Say what a setting of the manager is and who set it',
     options: [

@@ -68,6 +68,15 @@ function hints({ url, adminTokenFile, caFile }: Ready): string {
   ].join('\n');
 }
 
+export const rotateKey = async (call: Call): Promise<void> => {
+  const manager = await import('@sbox/manager/serve');
+  const rotated = await manager.rotateKey(await settingsInput(call));
+  await call.out.thing(
+    rotated,
+    () => `orders are signed by key ${rotated.keyid} from the next start on\nnext:  sboxmgr serve`,
+  );
+};
+
 export const explainSetting = async (call: Call): Promise<void> => {
   const manager = await import('@sbox/manager/serve');
   const found = manager.explainSetting(await settingsInput(call), arg(call, 0));

@@ -49,9 +49,12 @@ async function openManager(limits: Partial<RateLimitSettings> = {}) {
     newId,
     randomBytes,
     limits: { ...defaultRateLimits, ...limits },
-    agentKeys: async (id) => {
-      if (id === 'srv_gone') throw new ProblemError('auth.revoked', 'this server was removed');
-      return await Promise.resolve(id.startsWith('srv_') ? readPublicKey(key.publicKey) : undefined);
+    agentKeys: {
+      async find(id) {
+        if (id === 'srv_gone') throw new ProblemError('auth.revoked', 'this server was removed');
+        const known = { ...readPublicKey(key.publicKey), used: async () => await Promise.resolve() };
+        return await Promise.resolve(id.startsWith('srv_') ? known : undefined);
+      },
     },
   });
   const app = createApp({ log: silentLogger, clock, newId });

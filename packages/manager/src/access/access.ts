@@ -1,15 +1,15 @@
 import { isoTime, ProblemError, type ProblemCode } from '@sbox/core';
 import { writeAtomic } from '@sbox/daemon/files';
-import type { PublicKey } from '@sbox/daemon/keys';
 import type { Caller, Guard, GuardedRequest } from '@sbox/daemon/serve';
 import { verifyRequest } from '@sbox/daemon/signature';
 import type { Route } from '@sbox/protocol';
+import type { AgentKey, AgentKeys } from '../features/agents/agent-keys.ts';
 import { addressKey, createRateLimits, isLoopback, type RateLimits, type RateLimitSettings } from './rate-limits.ts';
 import { findBearer, isAdmin, makeToken, type IssuedToken, type NewTokenOptions, type TokensDeps } from './tokens.ts';
 
 export interface AccessDeps extends TokensDeps {
   /** The key of a server; throws `auth.revoked` for one that was removed. */
-  readonly agentKeys: (serverId: string) => Promise<PublicKey | undefined>;
+  readonly agentKeys: Pick<AgentKeys, 'find'>;
   readonly limits: RateLimitSettings;
 }
 
@@ -49,7 +49,10 @@ const uncounted: ReadonlySet<ProblemCode> = new Set(['auth.clock-skew', 'auth.re
 
 function createGuard(deps: AccessDeps, limits: RateLimits): Guard {
   const verifyAgent = async (request: GuardedRequest): Promise<Caller> => {
-    const id = await verifyRequest(request, deps.agentKeys, deps.clock);
+    let key: AgentKey | undefined;
+    const find = async (serverId: string): Promise<AgentKey | undefined> => (key = await deps.agentKeys.find(serverId));
+    const id = await verifyRequest(request, find, deps.clock);
+    await key?.used();
     return { kind: 'server', id, name: id, permissions: new Set() };
   };
 

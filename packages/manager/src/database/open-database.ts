@@ -5,6 +5,8 @@ import { Kysely, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { initial } from './migrations/0001-initial.ts';
 import { pipelines } from './migrations/0002-pipelines.ts';
+import { agentKeys } from './migrations/0003-agent-keys.ts';
+import { engines } from './migrations/0004-engines.ts';
 import type { Tables } from './schema.ts';
 
 export interface OpenDatabase extends AsyncDisposable {
@@ -35,7 +37,12 @@ export async function openDatabase(file: string): Promise<OpenDatabase> {
 }
 
 async function migrate(db: Kysely<Tables>): Promise<void> {
-  const migrations = { '0001-initial': initial('blob'), '0002-pipelines': pipelines('blob') };
+  const migrations = {
+    '0001-initial': initial('blob'),
+    '0002-pipelines': pipelines('blob'),
+    '0003-agent-keys': agentKeys(),
+    '0004-engines': engines('blob'),
+  };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => await Promise.resolve(migrations) } });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;

@@ -192,6 +192,8 @@ export interface AgentKeyRow extends TenantRow {
   public_key: Uint8Array;
   created_at: string;
   revoked_at: string | null;
+  /** 1: the next key, which was not used yet. */
+  is_candidate: number;
 }
 
 export interface JoinTokenRow extends TenantRow {
@@ -211,6 +213,8 @@ export interface AssignmentRow extends TenantRow {
   unit: string;
   config_id: string;
   version: number;
+  /** The version of the engine; empty: the server's own. */
+  engine: string;
 }
 
 export interface ManifestRow extends TenantRow {
@@ -224,10 +228,26 @@ export interface ManifestRow extends TenantRow {
   created_at: string;
 }
 
+export interface EngineBuildRow extends TenantRow {
+  digest: string;
+  kind: string;
+  version: string;
+  arch: string;
+  size: number;
+  /** JSON. */
+  tags: string;
+  author: string;
+  created_at: string;
+}
+
 export interface DeploymentRow extends TenantRow {
   id: string;
   config_id: string;
   version: number;
+  /** The version of the engine; empty: each server's own. */
+  engine: string;
+  /** 0: nothing is taken back. */
+  confirm_ms: number;
   state: string;
   reason: string | null;
   author: string;
@@ -299,6 +319,7 @@ export interface Tables {
   join_tokens: JoinTokenRow;
   assignments: AssignmentRow;
   manifests: ManifestRow;
+  engine_builds: EngineBuildRow;
   deployments: DeploymentRow;
   deployment_servers: DeploymentServerRow;
   events: EventRow;

@@ -5,6 +5,7 @@ import {
   createDeploymentsRepository,
   type DeploymentsRepository,
 } from '../features/deployments/deployments-repository.ts';
+import { createEnginesRepository, type EnginesRepository } from '../features/engines/engines-repository.ts';
 import { createEventsRepository, type EventsRepository } from '../features/events/events-repository.ts';
 import { createServersRepository, type ServersRepository } from '../features/servers/servers-repository.ts';
 import {
@@ -24,6 +25,7 @@ export interface Repositories {
   readonly configs: ConfigsRepository;
   readonly servers: ServersRepository;
   readonly deployments: DeploymentsRepository;
+  readonly engines: EnginesRepository;
   readonly events: EventsRepository;
   readonly blobs: BlobsRepository;
   readonly ruleSets: RuleSetsRepository;
@@ -53,6 +55,7 @@ export function createStore({ db, clock, newId, published }: StoreDeps, tenant =
     configs: createConfigsRepository(connection, tenant),
     servers: createServersRepository(connection, tenant),
     deployments: createDeploymentsRepository(connection, tenant),
+    engines: createEnginesRepository(connection, tenant),
     blobs: createBlobsRepository(connection, tenant),
     ruleSets: createRuleSetsRepository(connection, tenant),
     templates: createTemplatesRepository(connection, tenant),

@@ -8,6 +8,7 @@ import {
   agentFrameSchema,
   agentStreamPath,
   agentSubprotocol,
+  bootHeader,
   closeCodes,
   route,
   type ManagerFrame,
@@ -16,12 +17,14 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import * as z from 'zod/mini';
 import { msOf, type ManagerSettings } from '../../settings.ts';
 import type { Presence } from '../servers/presence.ts';
+import type { CloneWatch } from './clone-watch.ts';
 import type { Desired } from './desired.ts';
 
 export interface StreamDeps {
   readonly guard: Guard;
   readonly presence: Presence;
   readonly desired: Pick<Desired, 'newest'>;
+  readonly clones: Pick<CloneWatch, 'admit'>;
   readonly hints: Hub<Generation>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -158,7 +161,7 @@ async function openSession(
 }
 
 /** The id of the server that asks. @throws ProblemError of the guard, or what is wrong with the upgrade */
-async function admit({ guard }: StreamDeps, request: IncomingMessage, isStopping: boolean): Promise<string> {
+async function admit({ guard, clones }: StreamDeps, request: IncomingMessage, isStopping: boolean): Promise<string> {
   if (isStopping) throw new ProblemError('internal.unavailable', 'the manager is stopping');
   const path = request.url ?? '/';
   if (path.split('?')[0] !== agentStreamPath) throw new ProblemError('route.not-found', `no socket at ${path}`);
@@ -172,6 +175,7 @@ async function admit({ guard }: StreamDeps, request: IncomingMessage, isStopping
   );
   const remoteAddress = request.socket.remoteAddress ?? 'local';
   const caller = await guard(upgradeRoute, { method: 'GET', path, headers, readBody: noBody, remoteAddress });
+  clones.admit(caller.id, headers[bootHeader]);
   return caller.id;
 }
 

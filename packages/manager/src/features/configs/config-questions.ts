@@ -17,7 +17,8 @@ import type { LocalEngine } from './engine-check.ts';
 import { loadSources } from './inputs.ts';
 import { maxPipelineMs, type MadeRendition, type VersionInputs } from './rendering.ts';
 import { loadRuleSets } from './rule-set-contents.ts';
-import { fallbackTarget, type Versions } from './versions.ts';
+import { fallbackTarget } from '../engines/engine-choice.ts';
+import type { Versions } from './versions.ts';
 
 export interface ConfigQuestionsDeps {
   readonly store: Store;

@@ -6,6 +6,8 @@ import { refuseFailed, runTests } from './config-tests.ts';
 import { loadRuleSets } from './rule-set-contents.ts';
 import type { Config, ConfigVersion } from './configs-repository.ts';
 import type { CheckFile, LocalEngine } from './engine-check.ts';
+import { chooseEngine, fallbackTarget, targetOf } from '../engines/engine-choice.ts';
+import type { Server } from '../servers/servers-repository.ts';
 import { freezeInputs, loadSources, type InputsDeps, type Recipe } from './inputs.ts';
 import {
   compose,
@@ -18,13 +20,6 @@ import {
   type VersionRendition,
 } from './rendering.ts';
 
-/** Used where neither a server nor the manager has an engine: what the packages of sing-box 1.12 are built with. */
-export const fallbackTarget: EngineTarget = {
-  engine: 'sing-box',
-  version: '1.12.0',
-  tags: ['with_quic', 'with_utls', 'with_wireguard', 'with_gvisor', 'with_clash_api'],
-};
-
 /** A version before it has a number. */
 export interface MadeVersion {
   readonly inputs: VersionInputs;
@@ -35,8 +30,6 @@ export interface MadeVersion {
 export interface VersionsDeps extends InputsDeps {
   readonly engine: LocalEngine | undefined;
 }
-
-type Engines = readonly { readonly kind: string; readonly version: string; readonly tags: readonly string[] }[];
 
 export interface Versions {
   /** What a recipe uses now. @throws ProblemError of `freezeInputs` */
@@ -58,8 +51,8 @@ export interface Versions {
   rendererOf(inputs: VersionInputs): Promise<(target: EngineTarget) => Rendered>;
   /** Stores the version under the next number, or gives the newest one when it is the same. */
   store(tx: Repositories, config: Config, made: MadeVersion, of: VersionOrigin): Promise<StoredVersion>;
-  /** Renders a version for all of these servers. @throws ProblemError of rendering */
-  prepare(version: ConfigVersion, servers: readonly { readonly engines: Engines }[]): Promise<void>;
+  /** Renders a version for all of these servers and the engine they get. @throws ProblemError of rendering, `engine.build-not-found` */
+  prepare(version: ConfigVersion, servers: readonly Server[], engine: string): Promise<void>;
   /** The digest that a server with this target runs; rendered from the frozen inputs when it was not yet. */
   ensureRendition(
     tx: Repositories,
@@ -93,7 +86,7 @@ export function createVersions(deps: VersionsDeps): Versions {
     inputsNow: async (recipe) => await freezeInputs(deps, recipe),
     async make(inputs, serverIds, { testsBlock }) {
       const result = await piped(store, inputs);
-      const targets = await targetsOf(store, serverIds, ownTarget);
+      const targets = await targetsOf(store, serverIds, inputs.settings.engine_build, ownTarget);
       const made = targets.map((target) => makeRendition(result, inputs, target));
       const ruleSets: RuleSetContents = testsBlock && inputs.tests ? await loadRuleSets(store, inputs) : new Map();
       for (const rendition of made) {
@@ -116,8 +109,9 @@ export function createVersions(deps: VersionsDeps): Versions {
     },
     store: async (tx, config, made, origin) =>
       await storeVersion(tx, config, made, { ...origin, created_at: isoTime(clock.now()) }),
-    async prepare(version, servers) {
-      const targets = servers.map(({ engines }) => targetOf(engines) ?? fallbackTarget);
+    async prepare(version, servers, wanted) {
+      const targets: EngineTarget[] = [];
+      for (const server of servers) targets.push((await chooseEngine(store, server, wanted)).target);
       const distinct = new Map(targets.map((target) => [profileKey(target), target])).values();
       for (const target of distinct)
         await store.transaction(async (tx) => await this.ensureRendition(tx, version, target));
@@ -195,9 +189,19 @@ const hasAll = ({ renditions }: ConfigVersion, made: readonly MadeRendition[]): 
  * The manager's own target and those of the servers, each once. An engine that nothing can be rendered for holds up only
  * its own server: a deployment to it says why.
  */
-async function targetsOf(store: Store, serverIds: readonly string[], own: EngineTarget): Promise<EngineTarget[]> {
-  const servers = await store.servers.findMany(serverIds);
-  const targets = [own, ...servers.flatMap((server) => targetOf(server.engines) ?? []).filter(isRenderable)];
+async function targetsOf(
+  store: Store,
+  serverIds: readonly string[],
+  pinned: string | undefined,
+  own: EngineTarget,
+): Promise<EngineTarget[]> {
+  const assigned = new Map((await store.servers.assignments({ serverIds })).map((one) => [one.server_id, one.engine]));
+  const targets = [own];
+  for (const server of await store.servers.findMany(serverIds)) {
+    const choice = await chooseEngine(store, server, pinned ?? assigned.get(server.id) ?? '').catch(ignoreProblem);
+    const isKnown = choice?.build !== undefined || targetOf(server.engines) !== undefined;
+    if (choice !== undefined && isKnown && isRenderable(choice.target)) targets.push(choice.target);
+  }
   return [...new Map(targets.map((target) => [profileKey(target), target])).values()];
 }
 
@@ -211,8 +215,6 @@ function isRenderable(target: EngineTarget): boolean {
   }
 }
 
-/** What a server's engine is, as rendering wants it; undefined when it has none that is known. */
-export function targetOf(engines: Engines): EngineTarget | undefined {
-  const engine = engines.find(({ kind }) => kind === 'sing-box');
-  return engine && { engine: 'sing-box', version: engine.version, tags: engine.tags };
+function ignoreProblem(error: unknown): undefined {
+  if (!(error instanceof ProblemError)) throw error;
 }

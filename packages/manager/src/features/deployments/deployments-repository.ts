@@ -21,6 +21,8 @@ export interface DeploymentsRepository {
   list(page: PageRequest): Promise<Deployment[]>;
   /** Those that are not at their end, the oldest first. */
   running(configId?: string): Promise<Deployment[]>;
+  /** The newest one of a config, or of one of its versions, that no server stood in the way of. */
+  newest(configId: string, version?: number): Promise<Pick<Deployment, 'version' | 'engine'> | undefined>;
   end(id: string, end: Pick<Deployment, 'state' | 'reason' | 'ended_at'>): Promise<void>;
   /** Where a server has a verdict to give. */
   inFlight(
@@ -36,7 +38,7 @@ export const createDeploymentsRepository = (db: Kysely<Tables>, tenant_id: strin
   ...writesOf(db, tenant_id),
 });
 
-type Reads = Pick<DeploymentsRepository, 'find' | 'list' | 'running' | 'inFlight'>;
+type Reads = Pick<DeploymentsRepository, 'find' | 'list' | 'running' | 'newest' | 'inFlight'>;
 
 function readsOf(db: Kysely<Tables>, tenant_id: string): Reads {
   const deployments = () => db.selectFrom('deployments').selectAll().where('tenant_id', '=', tenant_id);
@@ -83,6 +85,13 @@ function readsOf(db: Kysely<Tables>, tenant_id: string): Reads {
       let query = deployments().where('state', '=', 'running').orderBy('created_at');
       if (configId !== undefined) query = query.where('config_id', '=', configId);
       return await withServers(await query.execute());
+    },
+    async newest(configId, version) {
+      const tried = deployments().where('config_id', '=', configId).where('state', '!=', 'halted');
+      let query = tried.orderBy('created_at', 'desc').orderBy('id', 'desc');
+      if (version !== undefined) query = query.where('version', '=', version);
+      const row = await query.limit(1).executeTakeFirst();
+      return row && { version: row.version, engine: row.engine };
     },
     async inFlight(serverId) {
       const rows = await db

@@ -1,4 +1,4 @@
-import { isoTime, ProblemError, type Clock, type NewId } from '@sbox/core';
+import { isoTime, parseDuration, ProblemError, type Clock, type NewId } from '@sbox/core';
 import type { AgentStatus } from '@sbox/protocol';
 import type { Background } from '../../background.ts';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
@@ -39,6 +39,10 @@ export interface DeployRequest {
   readonly servers?: readonly string[] | undefined;
   readonly message: string;
   readonly author: string;
+  /** A version of the engine, or `own`. */
+  readonly engine?: string | undefined;
+  /** A duration, after which servers take the version back unless it is confirmed. */
+  readonly confirm?: string | undefined;
   /** Waits its turn behind a deployment that can still decide something, instead of taking its place. */
   readonly isPatient?: true;
 }
@@ -47,9 +51,13 @@ export type DeploymentsService = ReturnType<typeof createDeploymentsService>;
 
 /** The unit that configs are assigned to. */
 const mainUnit = 'main';
+/** Asked for instead of a version: what each server has itself. */
+const ownEngine = 'own';
 /** Servers that get their manifest in one transaction. */
 const batch = 200;
 const longestPauseMs = 1000;
+/** As long as agents try to fetch an engine before they refuse. */
+const engineFetchMs = 900_000;
 
 export function createDeploymentsService(deps: DeploymentsDeps) {
   const { store, configs, versions, clock, newId, queue, background, stopping } = deps;
@@ -90,9 +98,10 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
       }
       const version = await findVersion(store, config, request.version ?? config.version ?? 0);
       const servers = await chooseServers(store, config.id, request.servers);
-      await versions.prepare(version, servers);
+      const engine = await engineFor(store, version, request.engine);
+      await versions.prepare(version, servers, engine);
       const id = newId('dep');
-      await queue.run('deployments', async () => await begin(deps, version, servers, { ...request, id }));
+      await queue.run('deployments', async () => await begin(deps, version, servers, { ...request, id, engine }));
       await poke(id);
       return await showDeployment(store, id);
     },
@@ -126,7 +135,7 @@ async function begin(
   deps: DeploymentsDeps,
   { config_id, version }: ConfigVersion,
   servers: readonly Server[],
-  { id, author, message, isPatient }: DeployRequest & { id: string },
+  { id, engine, confirm, author, message, isPatient }: DeployRequest & { id: string; engine: string },
 ): Promise<void> {
   const blank = { state: 'waiting', epoch: 0, generation: 0, sent_at: null } as const;
   await deps.store.transaction(async (tx) => {
@@ -136,6 +145,8 @@ async function begin(
       id,
       config_id,
       version,
+      engine,
+      confirm_ms: confirm === undefined ? 0 : (parseDuration(confirm) ?? 0),
       state: 'running',
       reason: null,
       author,
@@ -147,6 +158,27 @@ async function begin(
     const what = { deployment_id: id, config_id, version, servers: servers.length };
     await tx.events.add('deployment.started', what);
   });
+}
+
+/**
+ * The version of the engine that a version of a config is deployed with, empty for each server's own: what is asked for,
+ * what its recipe says, what it (or the version that it brings back) was deployed with before, what the config was last.
+ */
+async function engineFor(
+  { deployments, configs }: Pick<Repositories, 'deployments' | 'configs'>,
+  { config_id, version, inputs, rollback_of }: ConfigVersion,
+  asked: string | undefined,
+): Promise<string> {
+  if (asked !== undefined) return asked === ownEngine ? '' : asked;
+  if (inputs.settings.engine_build !== undefined) return inputs.settings.engine_build;
+  const before =
+    (await deployments.newest(config_id, version)) ??
+    (rollback_of === null ? undefined : await deployments.newest(config_id, rollback_of));
+  if (before) return before.engine;
+  const last = await deployments.newest(config_id);
+  // What a recipe said ends with the recipe.
+  const lastInputs = last && (await configs.findVersion(config_id, last.version))?.inputs;
+  return lastInputs?.settings.engine_build === undefined ? (last?.engine ?? '') : '';
 }
 
 async function chooseServers(store: Store, configId: string, names: readonly string[] | undefined): Promise<Server[]> {
@@ -204,7 +236,9 @@ async function advance(deps: Steps, id: string): Promise<boolean> {
   const { store, verdictMs, ended } = deps;
   const deployment = await store.deployments.find(id);
   if (deployment?.state !== 'running') return false;
-  let step = nextStep(planOf(deps, deployment), await refusalOf(store, deployment), verdictMs);
+  // A program takes its time on a bad network, and a server that waits to be confirmed owes its verdict only after that.
+  const patienceMs = verdictMs + deployment.confirm_ms + (deployment.engine === '' ? 0 : engineFetchMs);
+  let step = nextStep(planOf(deps, deployment), await refusalOf(store, deployment), patienceMs);
   if (step.kind === 'wait') return false;
   if (step.kind === 'send') {
     const failure = await sendBatch(deps, deployment, step.server_ids.slice(0, batch));
@@ -260,7 +294,7 @@ async function sendBatch(
 async function send(
   { manifests, clock }: DeploymentsDeps,
   tx: Repositories,
-  { id, config_id, version }: Deployment,
+  { id, config_id, version, engine, confirm_ms }: Deployment,
   serverId: string,
 ): Promise<boolean> {
   const server = await tx.servers.find(serverId);
@@ -268,10 +302,10 @@ async function send(
     await tx.deployments.updateServer(id, serverId, { state: 'moved' });
     return false;
   }
-  await tx.servers.assign({ server_id: serverId, unit: mainUnit, config_id, version });
+  await tx.servers.assign({ server_id: serverId, unit: mainUnit, config_id, version, engine });
   const head = (await tx.servers.heads([serverId])).get(serverId);
   const isDone = head !== undefined && server.status !== null && verdictOf(head, server.status) === 'committed';
-  const { epoch, generation, isNew } = await manifests.publish(tx, server, !isDone);
+  const { epoch, generation, isNew } = await manifests.publish(tx, server, !isDone, { confirm_ms });
   await tx.deployments.updateServer(id, serverId, {
     state: isNew ? 'sent' : 'committed',
     epoch,
@@ -306,5 +340,6 @@ async function showDeployment({ deployments }: Store, id: string) {
 
 const view = (deployment: Deployment) => ({
   ...omit(deployment, 'message'),
+  engine: deployment.engine === '' ? null : deployment.engine,
   servers: deployment.servers.map((server) => omit(server, 'position', 'sent_at')),
 });

@@ -9,10 +9,12 @@ import {
   type Generation,
 } from '@sbox/core';
 import { sha256, type KeyPair } from '@sbox/daemon/keys';
-import { contentOf, type Manifest, type Unit } from '@sbox/protocol';
+import { contentOf, type AgentFeature, type Manifest, type Unit } from '@sbox/protocol';
 import type { Repositories } from '../../database/store.ts';
-import { fallbackTarget, targetOf, type Versions } from '../configs/versions.ts';
+import type { Versions } from '../configs/versions.ts';
+import { chooseEngine } from '../engines/engine-choice.ts';
 import type { Assignment, Server } from '../servers/servers-repository.ts';
+import { managerUrlsFor } from './manager-urls.ts';
 
 export interface ManifestsDeps {
   /** Signs manifests; the trust document names it. */
@@ -20,6 +22,8 @@ export interface ManifestsDeps {
   readonly clock: Clock;
   readonly versions: Versions;
   readonly pace: Manifest['settings'];
+  /** Where servers reach the manager from now on; empty for where they reach it now. */
+  readonly urls: readonly string[];
   readonly epoch: number;
 }
 
@@ -34,18 +38,24 @@ export interface Manifests {
    * Writes the manifest of what a server is assigned. `again` makes a new generation of an order that is there already,
    * which lifts what its agent holds against it.
    */
-  publish(tx: Repositories, server: Server, again: boolean): Promise<Published>;
+  publish(tx: Repositories, server: Server, again: boolean, how?: PublishOptions): Promise<Published>;
+}
+
+export interface PublishOptions {
+  /** The server takes it back after so long unless it is confirmed; 0: never. */
+  readonly confirm_ms: number;
 }
 
 const oldestAgent = '0.1.0';
 
-export function createManifests({ onlineKey, clock, versions, pace, epoch }: ManifestsDeps): Manifests {
-  const unitOf = async (tx: Repositories, server: Server, { unit, config_id, version: number }: Assignment) => {
+export function createManifests({ onlineKey, clock, versions, pace, urls, epoch }: ManifestsDeps): Manifests {
+  const unitOf = async (tx: Repositories, server: Server, assignment: Assignment) => {
+    const { unit, config_id, version: number } = assignment;
     const version = await tx.configs.findVersion(config_id, number);
     if (!version) throw new ProblemError('config.version-not-found', `config ${config_id} has no version ${number}`);
-    const target = targetOf(server.engines) ?? fallbackTarget;
+    const { target, build } = await chooseEngine(tx, server, assignment.engine);
     const { digest, size, once, profile, files } = await versions.ensureRendition(tx, version, target);
-    const { probe, watch, on_return } = version.inputs.settings;
+    const { probe, watch, on_return, reload = 'auto', probes = [] } = version.inputs.settings;
     const { timeout, ...targets } = probe;
     const made: Unit = {
       name: unit,
@@ -53,9 +63,11 @@ export function createManifests({ onlineKey, clock, versions, pace, epoch }: Man
       // What the profile was rendered for and newer: what newer ones no longer take, their own check tells.
       engine: `>=${profile.split(' ')[1] ?? '1.12'} <2.0`,
       config: { digest, size, config_id, version: number },
+      ...(build === undefined ? {} : { engine_build: build }),
+      ...(probes.length === 0 ? {} : { probes }),
       ...(files.length === 0 ? {} : { files: [...files] }),
       once: [...once],
-      reload: 'auto',
+      reload,
       trial: true,
       probe: { ...targets, timeout_ms: parseDuration(timeout) ?? 3000 },
       watch_ms: parseDuration(watch) ?? 10_000,
@@ -65,12 +77,13 @@ export function createManifests({ onlineKey, clock, versions, pace, epoch }: Man
 
   return {
     epoch,
-    async publish(tx, server, again) {
+    async publish(tx, server, again, { confirm_ms } = { confirm_ms: 0 }) {
       const assignments = await tx.servers.assignments({ serverIds: [server.id] });
       const orders = await Promise.all(assignments.map(async (assignment) => await unitOf(tx, server, assignment)));
       const units = orders.map(({ made }) => made);
       const on_return = orders[0]?.on_return ?? 'enforce';
-      const stored = JSON.stringify({ on_return, units });
+      const confirm = confirm_ms > 0 ? { confirm_ms } : {};
+      const stored = JSON.stringify({ on_return, ...confirm, units });
       const recent = await tx.servers.recentManifests(server.id, 20);
       const head = recent[0];
       if (head && head.epoch === epoch && head.units === stored && !again)
@@ -86,8 +99,10 @@ export function createManifests({ onlineKey, clock, versions, pace, epoch }: Man
         issued_at,
         not_after: null,
         min_agent: oldestAgent,
-        settings: pace,
+        ...criticalOf(units, confirm_ms),
+        settings: { ...pace, ...managerUrlsFor(server, urls) },
         on_return,
+        ...confirm,
         units,
         rollback_of: recent.find(({ units: old }, index) => index > 0 && sameContent(old, stored))?.generation ?? null,
       };
@@ -107,12 +122,25 @@ export function createManifests({ onlineKey, clock, versions, pace, epoch }: Man
   };
 }
 
-/** The same bytes to run, whatever version they are called; files are named by digest in them. */
-const sameContent = (a: string, b: string): boolean => configsIn(a).join() === configsIn(b).join();
+/** Where an agent that leaves out what it does not know would do harm, it has to refuse. */
+function criticalOf(units: readonly Unit[], confirm_ms: number): Pick<Manifest, 'critical'> {
+  const critical: AgentFeature[] = [];
+  if (units.some(({ engine_build }) => engine_build !== undefined)) critical.push('engine-build');
+  if (confirm_ms > 0) critical.push('confirm');
+  return critical.length === 0 ? {} : { critical };
+}
+
+/** The same bytes to run, whatever version they are called, by the same program; files are named by digest in them. */
+const sameContent = (a: string, b: string): boolean => programsIn(a).join() === programsIn(b).join();
 
 const unitsIn = (stored: string): readonly Unit[] => (JSON.parse(stored) as { units: readonly Unit[] }).units;
-const configsIn = (stored: string): string[] => unitsIn(stored).map(({ config }) => config.digest);
+const programsIn = (stored: string): string[] =>
+  unitsIn(stored).map(({ config, engine_build }) => `${config.digest} ${engine_build?.digest ?? ''}`);
 
-/** The digests of all content that a stored manifest names. */
+/** The digests of all content that a stored manifest names, but for engines. */
 export const digestsIn = (stored: string): string[] =>
   unitsIn(stored).flatMap((unit) => contentOf(unit).map(({ digest }) => digest));
+
+/** The digests of the engines that a stored manifest names. */
+export const enginesIn = (stored: string): string[] =>
+  unitsIn(stored).flatMap(({ engine_build }) => (engine_build === undefined ? [] : [engine_build.digest]));

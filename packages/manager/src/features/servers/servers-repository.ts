@@ -2,7 +2,14 @@ import type { AgentStatus, EngineReport, EnrolBody } from '@sbox/protocol';
 import type { Kysely } from 'kysely';
 import type { PageRequest } from '../../database/page.ts';
 import { omit } from '../../omit.ts';
-import type { AssignmentRow, JoinTokenRow, ManifestRow, ServerRow, Tables } from '../../database/schema.ts';
+import type {
+  AgentKeyRow,
+  AssignmentRow,
+  JoinTokenRow,
+  ManifestRow,
+  ServerRow,
+  Tables,
+} from '../../database/schema.ts';
 
 export interface Server extends Omit<ServerRow, 'tenant_id' | 'agent' | 'engines' | 'status'> {
   /** Null for a server that never joins. */
@@ -10,6 +17,7 @@ export interface Server extends Omit<ServerRow, 'tenant_id' | 'agent' | 'engines
   engines: readonly EngineReport[];
   status: AgentStatus | null;
 }
+export type AgentKeyRecord = Pick<AgentKeyRow, 'keyid' | 'public_key' | 'revoked_at' | 'is_candidate'>;
 export type JoinTokenRecord = Omit<JoinTokenRow, 'tenant_id'>;
 export type Assignment = Omit<AssignmentRow, 'tenant_id'>;
 export type StoredManifest = Omit<ManifestRow, 'tenant_id'>;
@@ -29,8 +37,17 @@ export interface ServersRepository {
   lastSeen(): Promise<{ id: string; seen_at: string | null; is_island: boolean }[]>;
 
   insertKey(key: { server_id: string; keyid: string; public_key: Uint8Array; created_at: string }): Promise<void>;
-  /** The newest key of a server, also of one that was removed. */
-  key(serverId: string): Promise<{ public_key: Uint8Array; revoked_at: string | null } | undefined>;
+  /** The key in use and the next one, also of a server that was removed. */
+  keys(serverId: string): Promise<AgentKeyRecord[]>;
+  /** Stores the next key of a server, instead of one that was never used. */
+  replaceCandidate(key: {
+    server_id: string;
+    keyid: string;
+    public_key: Uint8Array;
+    created_at: string;
+  }): Promise<void>;
+  /** The next key is the one in use, the only one; false when it is no candidate (any more). */
+  commitKey(serverId: string, keyid: string): Promise<boolean>;
   revokeKeys(serverId: string, at: string): Promise<void>;
 
   insertToken(token: JoinTokenRecord): Promise<void>;
@@ -45,6 +62,8 @@ export interface ServersRepository {
   assignments(filter: { serverIds: readonly string[] } | { configId: string }): Promise<Assignment[]>;
 
   insertManifest(manifest: StoredManifest): Promise<void>;
+  /** The same order, signed by another key. */
+  replaceEnvelope(manifest: StoredManifest): Promise<void>;
   manifest(serverId: string): Promise<StoredManifest | undefined>;
   heads(serverIds: readonly string[]): Promise<Map<string, ManifestHead>>;
   /** The newest ones of a server, newest first. */
@@ -129,22 +148,46 @@ async function inChunks<T>(ids: readonly string[], run: (some: readonly string[]
   return found;
 }
 
-function keysOf(db: Kysely<Tables>, tenant_id: string): Pick<ServersRepository, 'insertKey' | 'key' | 'revokeKeys'> {
+type Keys = Pick<ServersRepository, 'insertKey' | 'keys' | 'replaceCandidate' | 'commitKey' | 'revokeKeys'>;
+
+function keysOf(db: Kysely<Tables>, tenant_id: string): Keys {
+  const insert = async (key: Parameters<Keys['insertKey']>[0], is_candidate: number): Promise<void> => {
+    await db
+      .insertInto('agent_keys')
+      .values({ ...key, tenant_id, revoked_at: null, is_candidate })
+      .execute();
+  };
+  const remove = (serverId: string) =>
+    db.deleteFrom('agent_keys').where('tenant_id', '=', tenant_id).where('server_id', '=', serverId);
   return {
-    async insertKey(key) {
-      await db
-        .insertInto('agent_keys')
-        .values({ ...key, tenant_id, revoked_at: null })
-        .execute();
-    },
-    key: async (serverId) =>
+    insertKey: async (key) => await insert(key, 0),
+    keys: async (serverId) =>
       await db
         .selectFrom('agent_keys')
-        .select(['public_key', 'revoked_at'])
+        .select(['keyid', 'public_key', 'revoked_at', 'is_candidate'])
         .where('tenant_id', '=', tenant_id)
         .where('server_id', '=', serverId)
+        .orderBy('is_candidate')
         .orderBy('created_at', 'desc')
-        .executeTakeFirst(),
+        .execute(),
+    async replaceCandidate(key) {
+      await remove(key.server_id).where('is_candidate', '=', 1).execute();
+      await insert(key, 1);
+    },
+    async commitKey(serverId, keyid) {
+      const committed = await db
+        .updateTable('agent_keys')
+        .set({ is_candidate: 0 })
+        .where('tenant_id', '=', tenant_id)
+        .where('server_id', '=', serverId)
+        .where('keyid', '=', keyid)
+        .where('is_candidate', '=', 1)
+        .returning('keyid')
+        .executeTakeFirst();
+      if (!committed) return false;
+      await remove(serverId).where('keyid', '!=', keyid).execute();
+      return true;
+    },
     async revokeKeys(serverId, at) {
       await db
         .updateTable('agent_keys')
@@ -209,11 +252,26 @@ function tokensOf(db: Kysely<Tables>, tenant_id: string): Tokens {
 
 type Orders = Pick<
   ServersRepository,
-  'assign' | 'assignments' | 'insertManifest' | 'manifest' | 'heads' | 'recentManifests'
+  'assign' | 'assignments' | 'insertManifest' | 'replaceEnvelope' | 'manifest' | 'heads' | 'recentManifests'
 >;
 
 const keptManifests = 20;
 const headColumns = ['server_id', 'epoch', 'generation', 'etag', 'units', 'created_at'] as const;
+
+async function replaceEnvelope(
+  db: Kysely<Tables>,
+  tenant_id: string,
+  { server_id, epoch, generation, envelope, etag }: StoredManifest,
+): Promise<void> {
+  await db
+    .updateTable('manifests')
+    .set({ envelope, etag })
+    .where('tenant_id', '=', tenant_id)
+    .where('server_id', '=', server_id)
+    .where('epoch', '=', epoch)
+    .where('generation', '=', generation)
+    .execute();
+}
 
 function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
   const newest = (serverId: string) => (query: ReturnType<typeof manifests>) =>
@@ -230,7 +288,7 @@ function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
     async assignments(filter) {
       const query = db
         .selectFrom('assignments')
-        .select(['server_id', 'unit', 'config_id', 'version'])
+        .select(['server_id', 'unit', 'config_id', 'version', 'engine'])
         .where('tenant_id', '=', tenant_id)
         .orderBy('server_id')
         .orderBy('unit');
@@ -256,6 +314,7 @@ function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
         )
         .execute();
     },
+    replaceEnvelope: async (manifest) => await replaceEnvelope(db, tenant_id, manifest),
     manifest: async (serverId) => await newest(serverId)(manifests()).select('envelope').limit(1).executeTakeFirst(),
     async heads(serverIds) {
       const rows = await inChunks(serverIds, async (some) => {

@@ -8,7 +8,7 @@ export const createServersRoutes = (service: ServersService): Handlers<OperatorC
   add: async ({ body }) => await service.addIsland(body),
   get: async ({ params }) => await service.get(params.id),
   remove: async ({ params, headers }) => await service.remove(params.id, headers['if-match']),
-  bundle: async ({ params }) => await service.bundle(params.id),
+  bundle: async ({ params, query }) => await service.bundle(params.id, query.engine),
 });
 
 export const createJoinTokensRoutes = (service: JoinTokensService): Handlers<OperatorContract['joinTokens']> => ({

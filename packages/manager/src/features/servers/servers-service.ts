@@ -2,7 +2,8 @@ import { compareGenerations, isoTime, ProblemError, type Clock, type Envelope, t
 import { maxBundleBytes, type AgentStatus, type Bundle, type EngineReport, type Unit } from '@sbox/protocol';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
-import { digestsIn } from '../deployments/manifests.ts';
+import { digestsIn, enginesIn } from '../deployments/manifests.ts';
+import type { EnginesService } from '../engines/engines-service.ts';
 import { checkRevision } from '../if-match.ts';
 import type { Presence } from './presence.ts';
 import type { ManifestHead, Server } from './servers-repository.ts';
@@ -14,6 +15,7 @@ export interface ServersDeps {
   readonly clock: Clock;
   readonly newId: NewId;
   readonly trust: { readonly root_key: string; readonly trust: Envelope };
+  readonly engines: Pick<EnginesService, 'content'>;
   /** The newest status that is known, stored or not. */
   readonly newestStatus: (serverId: string) => AgentStatus | undefined;
   /** A server is gone, and these deployments waited for it. */
@@ -78,11 +80,12 @@ export function createServersService(deps: ServersDeps) {
       presence.removed(server.id);
       deps.removed(server.id, left);
     },
-    async bundle(id: string) {
+    /** `withEngine`: with the program that the server is given. */
+    async bundle(id: string, withEngine: boolean) {
       const server = await find(store, id);
       const manifest = await store.servers.manifest(server.id);
       if (!manifest) throw new ProblemError('server.not-assigned', `${server.name} has no config yet`);
-      return { bytes: await packBundle(deps, server, manifest), etag: manifest.etag };
+      return { bytes: await packBundle(deps, server, manifest, withEngine), etag: manifest.etag };
     },
   };
 }
@@ -113,6 +116,7 @@ function view({ presence, newestStatus }: ServersDeps, server: Server, head: Man
           generation: head.generation,
           config_id: first?.config.config_id ?? null,
           version: first?.config.version ?? null,
+          engine: first?.engine_build?.version ?? null,
         }
       : null,
     seen_at: presence.seenAt(server.id) ?? server.seen_at,
@@ -138,9 +142,10 @@ function stateOf(
 }
 
 async function packBundle(
-  { store, clock, trust }: ServersDeps,
+  { store, clock, trust, engines }: ServersDeps,
   server: Server,
   { envelope, units }: { envelope: Uint8Array; units: string },
+  withEngine: boolean,
 ): Promise<Buffer> {
   const made_at = isoTime(clock.now());
   const bundle = {
@@ -152,19 +157,24 @@ async function packBundle(
     trust: trust.trust,
     manifest: JSON.parse(Buffer.from(envelope).toString('utf8')) as Envelope,
   };
+  const nameOf = (digest: string): string => `blobs/${digest.replace(':', '/')}`;
   const blobs = await Promise.all(
     [...new Set(digestsIn(units))].map(async (digest) => {
       const content = (await store.configs.content(digest)) ?? (await store.blobs.content(digest));
       if (!content) throw new ProblemError('rendition.not-found', `rendition ${digest}`);
-      return { name: `blobs/${digest.replace(':', '/')}`, content };
+      return { name: nameOf(digest), content };
     }),
   );
+  for (const digest of withEngine ? new Set(enginesIn(units)) : [])
+    blobs.push({ name: nameOf(digest), content: Buffer.from(await engines.content(digest)) });
   const description = Buffer.from(
     `${JSON.stringify(bundle satisfies Readonly<Record<keyof Bundle, unknown>>, null, 2)}\n`,
   );
   const archive = packTar([{ name: 'bundle.json', content: description }, ...blobs], clock.now());
   if (archive.length <= maxBundleBytes) return archive;
   throw new ProblemError('bundle.invalid', `it has ${archive.length} bytes; agents take ${maxBundleBytes}`, {
-    fix: 'Name fewer or smaller rule-sets in the config.',
+    fix: withEngine
+      ? 'Make it without the engine, and put that into a directory that engine.source of the agent names.'
+      : 'Name fewer or smaller rule-sets in the config.',
   });
 }
