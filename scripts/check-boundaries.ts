@@ -56,7 +56,7 @@ export function checkBoundaries(files: ReadonlyMap<string, string>, rules: Bound
   for (const [file, source] of files) {
     const [, owner = ''] = file.split('/');
     if (rules.packages[owner] === undefined) problems.push(`${file}: package ${owner} has no row in boundaries.json`);
-    const isTest = file.endsWith('.test.ts') || /^packages\/[^/]+\/(?:test|bench|src\/testing)\//.test(file);
+    const isTest = file.endsWith('.test.ts') || /^packages\/[^/]+\/(?:test|bench|simulator|src\/testing)\//.test(file);
     const neighbours: string[] = [];
     for (const each of importsOf(source)) {
       const reason = refusal(owner, isTest, each, rules);
@@ -89,7 +89,7 @@ function cyclesIn(graph: ReadonlyMap<string, readonly string[]>): string[] {
 if (import.meta.main) {
   const root = path.join(import.meta.dirname, '..');
   const rules = JSON.parse(readFileSync(path.join(root, '.ci/boundaries.json'), 'utf8')) as Boundaries;
-  const paths = globSync('packages/*/{src,test,bench}/**/*.ts', { cwd: root });
+  const paths = globSync('packages/*/{src,test,bench,simulator}/**/*.ts', { cwd: root });
   const problems = checkBoundaries(
     new Map(paths.map((file) => [file, readFileSync(path.join(root, file), 'utf8')])),
     rules,

@@ -2,6 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { problemTable } from '../packages/core/src/index.ts';
+import { commands as agentCommands } from '../packages/agent/src/cli/commands.ts';
+import { sharedOptions as agentOptions } from '../packages/agent/src/cli/program.ts';
 import { agentSettingsSchema } from '../packages/agent/src/settings/schema.ts';
 import { commands, remoteOptions, sharedOptions, type CommandRow, type OptionRow } from '../packages/cli/src/index.ts';
 import { version } from '../packages/cli/src/version.ts';
@@ -75,6 +77,29 @@ function commandPage(): string {
   ].join('\n');
 }
 
+function agentCommandPage(): string {
+  const options = (rows: readonly { readonly flags: string; readonly summary: string }[]): string[] => [
+    '| option | what |',
+    '|---|---|',
+    ...rows.map(({ flags, summary }) => `| \`${cell(flags)}\` | ${cell(summary)} |`),
+    '',
+  ];
+  const shown = agentCommands.filter(({ isHidden }) => isHidden !== true);
+  return [
+    head('sboxagent'),
+    'Data goes to standard output, talk and errors to standard error. Every command takes:',
+    '',
+    ...options(agentOptions),
+    ...shown.flatMap(({ usage, summary, options: own = [] }) => [
+      `## sboxagent ${usage}`,
+      '',
+      `${summary}.`,
+      '',
+      ...(own.length > 0 ? options(own) : []),
+    ]),
+  ].join('\n');
+}
+
 interface Shape {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, Shape>>;
@@ -136,6 +161,7 @@ const enginesPage = (): string => `${head('What engines can run')}\n${capabiliti
 const pages: Readonly<Record<string, string>> = {
   'errors.md': errorsPage(),
   'sboxmgr.md': commandPage(),
+  'sboxagent.md': agentCommandPage(),
   'permissions.md': permissionsPage(),
   'engine-capabilities.md': enginesPage(),
   'manager-settings.md': settingsPage('Settings of the manager', 'SBOXMGR', settingsSchema),

@@ -1,5 +1,5 @@
 // The whole of sbox on one machine: provider, origin, manager, and one server that joined it.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createAgentProcess, writeTokenFile, type AgentProcess, type AgentProgram } from './agent-process.ts';
 import { freePorts } from './free-ports.ts';
@@ -17,10 +17,14 @@ export interface FleetOptions {
   readonly agent?: Readonly<Record<string, string>>;
   /** Another build of the agent than the sources. */
   readonly agentProgram?: AgentProgram;
+  /** Gets the agent's directory before the agent is started; what it answers is done after the agent has ended. */
+  readonly prepareAgent?: (directory: string) => (() => void) | undefined;
   /** How long a version is watched. */
   readonly watch?: string;
   /** The manager speaks TLS with its own CA. */
   readonly tls?: boolean;
+  /** Programs that the manager is given before anything else, and which of their versions is deployed first. */
+  readonly engines?: { readonly files: readonly string[]; readonly first: string };
   /** Stands between agent and manager: gets the manager's address, answers the one that the agent joins. */
   readonly between?: (managerUrl: string) => Promise<AsyncDisposable & { readonly url: string }>;
 }
@@ -39,8 +43,8 @@ export interface Fleet extends AsyncDisposable {
   stream(): Promise<ProxiedStream>;
   /** Fetches, generates and deploys; answers the number of the version. */
   publish(): Promise<number>;
-  /** Deploys a version (the newest) and waits for the end: `succeeded` or `halted`. */
-  deploy(version?: number): Promise<{ state: string; code: string | null; detail: string | null }>;
+  /** Deploys a version (the newest), with an engine of the manager's, and waits for the end: `succeeded` or `halted`. */
+  deploy(version?: number, engine?: string): Promise<{ state: string; code: string | null; detail: string | null }>;
   /** Waits until what the manager knows of the server fits. */
   untilServer(what: string, fits: (server: ServerView) => boolean, timeoutMs?: number): Promise<ServerView>;
 }
@@ -57,8 +61,10 @@ export async function startFleet({
   manager: managerSettings = {},
   agent: agentSettings = {},
   agentProgram,
+  prepareAgent,
   watch = '500ms',
   tls = false,
+  engines,
   between,
 }: FleetOptions = {}): Promise<Fleet> {
   await using starting = new AsyncDisposableStack();
@@ -88,6 +94,8 @@ export async function startFleet({
   });
 
   await mkdir(dir.file('agent'), { recursive: true });
+  const afterwards = prepareAgent?.(dir.file('agent'));
+  if (afterwards) starting.defer(afterwards);
   const agent = starting.use(
     createAgentProcess({
       dir: dir.file('agent'),
@@ -106,10 +114,16 @@ export async function startFleet({
   await agent.start();
   const { id: serverId } = await client.servers.get({ params: { id: 'server' } });
 
-  const deploy: Fleet['deploy'] = async (version) => {
+  for (const file of engines?.files ?? []) await client.engines.add({ query: {}, body: await readFile(file) });
+
+  const deploy: Fleet['deploy'] = async (version, engine) => {
     const started = await client.configs.deploy({
       params: { id: configId },
-      body: { servers: [serverId], ...(version === undefined ? {} : { version }) },
+      body: {
+        servers: [serverId],
+        ...(version === undefined ? {} : { version }),
+        ...(engine === undefined ? {} : { engine }),
+      },
     });
     const deadline = performance.now() + deploymentMs;
     for (;;) {
@@ -122,7 +136,7 @@ export async function startFleet({
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
   };
-  const first = await deploy();
+  const first = await deploy(undefined, engines?.first);
   if (first.state !== 'succeeded') throw new Error(`the first deployment was ${first.state}: ${first.detail ?? ''}`);
 
   const running = starting.move();

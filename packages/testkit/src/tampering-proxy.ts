@@ -27,6 +27,8 @@ export interface TamperingProxy extends AsyncDisposable {
   readonly url: string;
   /** The last 1000 requests as they came, answered or not. */
   readonly requests: readonly WireRequest[];
+  /** Sockets are turned away from now on, as proxies do that know nothing of them, and those that are open end. */
+  refuseSockets(): void;
   /** Answers are rewritten from now on, those too that the manager holds at this moment; without a function no more. */
   lie(tamper?: Tamper): void;
 }
@@ -42,6 +44,7 @@ export async function startTamperingProxy(target: string): Promise<TamperingProx
   const requests: WireRequest[] = [];
   const sockets = new Set<Duplex>();
   let tamper: Tamper | undefined;
+  let hasSockets = true;
   const server = createServer((request, response) => {
     void serve(request, response).catch(() => response.destroy());
   });
@@ -59,6 +62,10 @@ export async function startTamperingProxy(target: string): Promise<TamperingProx
   server.on('upgrade', (request, socket) => {
     const { method, path } = headOf(request);
     requests.push({ method, path, headers: request.headers, body: Buffer.alloc(0) });
+    if (!hasSockets) {
+      socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
     const { hostname, port } = new URL(target);
     const onward = connect(Number(port), hostname, () => {
       const headers = Object.entries({ ...withoutHops(request.headers), connection: 'upgrade', host: hostName }).map(
@@ -76,6 +83,10 @@ export async function startTamperingProxy(target: string): Promise<TamperingProx
   return {
     url: base.url,
     requests,
+    refuseSockets() {
+      hasSockets = false;
+      for (const socket of sockets) socket.destroy();
+    },
     lie(next) {
       tamper = next;
     },

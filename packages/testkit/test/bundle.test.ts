@@ -69,7 +69,7 @@ function flip(archive: Buffer, after: string, distance: number): Buffer {
   return flipped;
 }
 
-test('a server that never saw its manager lives on bundles, and believes only the right ones', async () => {
+test('scenario 27: a server that never saw its manager lives on bundles, and believes only the right ones', async () => {
   await using made = await makeBundles();
   const { dir, origin, pin, proxyPort } = made;
   const first = bundleIn(dir, 'first');

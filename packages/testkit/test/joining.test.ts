@@ -53,7 +53,7 @@ const codeOf = async (call: Promise<unknown>): Promise<string> =>
 
 const newToken = async (ttl = '1h') => await manager.client.joinTokens.create({ body: { ttl } });
 
-test('one token, 20 servers at once: one joins, and may repeat it', async () => {
+test('scenario 25: one token, 20 servers at once: one joins, and may repeat it', async () => {
   const { token } = await newToken();
   const keys = Array.from({ length: 20 }, () => createKeyPair());
   const before = (await manager.client.servers.list()).items.length;

@@ -4,22 +4,12 @@ import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { messageOf, ProblemError } from '@sbox/core';
 import { processesUnder, startFleet, type Fleet } from '../src/index.ts';
+import { createRandom } from '../src/random.ts';
 
 const rounds = 30;
 const longestMs = 700;
 /** What a request may end with that was lost with the manager. */
 const expectedCodes = new Set(['manager.unreachable']);
-
-/** mulberry32: small, and the same numbers for the same seed. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const pause = async (ms: number): Promise<void> => await new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -222,7 +212,7 @@ async function survive(fleet: Fleet, random: () => number): Promise<void> {
   await requestSoon(fleet);
 }
 
-test(`${rounds} kills of the manager and ${rounds} of the agent: nothing is lost, torn or doubled`, async () => {
+test(`scenario 15: ${rounds} kills of the manager and ${rounds} of the agent: nothing is lost, torn or doubled`, async () => {
   const seed = Number(process.env['SBOX_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   await using fleet = await startFleet({
     watch: '100ms',

@@ -20,7 +20,7 @@ async function expectUntouched(
   return verdict;
 }
 
-test('a port that another program holds: refused with its name, nothing is touched', async () => {
+test('scenario 11: a port that another program holds: refused with its name, nothing is touched', async () => {
   await using fleet = await startFleet();
   const other = createServer();
   await new Promise<void>((resolve) => {
@@ -45,7 +45,7 @@ test('a port that another program holds: refused with its name, nothing is touch
   });
 });
 
-test('nodes that answer nobody: refused by the trial, nothing is touched, and tried again by itself', async () => {
+test('scenario 12: nodes that answer nobody: refused by the trial, nothing is touched, and tried again by itself', async () => {
   await using fleet = await startFleet();
   fleet.provider.setBody('wrong-secrets');
   const { client } = fleet.manager;
@@ -79,7 +79,7 @@ test('an outage of the provider during a trial blocks nothing for good', async (
   expect(await fleet.request()).toBe('origin-ok');
 });
 
-test('a version that crashes after it was committed is taken back', async () => {
+test('scenario 13: a version that crashes after it was committed is taken back', async () => {
   await using fleet = await startFleet();
   const { agent, manager, provider } = fleet;
   provider.setBody('renamed');
@@ -121,7 +121,7 @@ const broken = {
   'a key that the engine does not know': { inbounds: [], outbounds: [{ type: 'direct', tag: 'direct', surprise: 1 }] },
 };
 
-test('files that would end the engine are refused, one after another', async () => {
+test('scenario 10: files that would end the engine are refused, one after another', async () => {
   await using fleet = await startFleet({ agent: { IMPORT_ALLOW_UNSIGNED: 'true', IMPORT_AFTER: '0' } });
   const { agent } = fleet;
   const pid = await agent.enginePid();

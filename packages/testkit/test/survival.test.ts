@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { killProcessesUnder, processesUnder, startFleet } from '../src/index.ts';
 
-test('the manager is killed, then the agent: the same engine goes on, and the connections through it', async () => {
+test('scenario 18: the manager is killed, then the agent: the same engine goes on, and the connections through it', async () => {
   await using fleet = await startFleet();
   const { agent, manager } = fleet;
   const pid = await agent.enginePid();
@@ -15,6 +15,7 @@ test('the manager is killed, then the agent: the same engine goes on, and the co
   const status = await agent.until('running again', ({ units }) => units[0]?.state === 'running');
   expect(status).toMatchObject({ phase: 'committed', running: { generation: 1 }, units: [{ pid }] });
   expect((await agent.local.processes()).items).toMatchObject([{ pid, adopted: true }]);
+  expect(status.units[0]?.restarts).toBe(0);
   expect(status.conditions).toContainEqual(expect.objectContaining({ type: 'ManagerReachable', status: 'false' }));
   await stream.nextBytes();
   expect(stream.isOpen).toBe(true);
@@ -26,7 +27,7 @@ test('the manager is killed, then the agent: the same engine goes on, and the co
   expect(await manager.client.servers.get({ params: { id: 'server' } })).toMatchObject({ state: 'healthy' });
 });
 
-test('a reboot with no manager: the proxy is back within five seconds', async () => {
+test('scenario 1: a reboot with no manager: the proxy is back within five seconds', async () => {
   await using fleet = await startFleet();
   const { agent, manager } = fleet;
   const before = await agent.enginePid();
@@ -44,6 +45,12 @@ test('a reboot with no manager: the proxy is back within five seconds', async ()
   expect(await fleet.request()).toBe('origin-ok');
   expect(performance.now() - startedAt).toBeLessThan(5000);
   expect(status.units[0]?.pid).not.toBe(before);
+  const away = await agent.until('aware that nobody answers', ({ conditions }) =>
+    conditions.some(({ type, status: is }) => type === 'ManagerReachable' && is === 'false'),
+  );
+  expect(away.conditions).toContainEqual(
+    expect.objectContaining({ type: 'ManagerReachable', message: expect.stringMatching(/\S/) }),
+  );
 });
 
 test('an agent that stops in order leaves its engine running, once', async () => {

@@ -98,10 +98,17 @@ test('a proxy in front changes the Host: signed requests and the socket get thro
   expect(wire.requests.every(({ headers }) => headers.host === new URL(wire.url).host)).toBe(true);
 });
 
-const lies: { readonly code: string; readonly of: string; readonly tamper: Tamper; readonly message: RegExp }[] = [
+const lies: {
+  readonly scenario: number;
+  readonly code: string;
+  readonly of: string;
+  readonly tamper: Tamper;
+  readonly message: RegExp;
+}[] = [
   {
+    scenario: 7,
     code: 'manifest.signature-invalid',
-    of: 'a manifest with a flipped byte',
+    of: 'scenario 7: a manifest with a flipped byte',
     tamper: manifests((answer) => {
       const { payload, ...rest } = envelopeOf(answer);
       const flipped = withFlippedByte(fromBase64(payload) ?? new Uint8Array(), 40);
@@ -110,8 +117,9 @@ const lies: { readonly code: string; readonly of: string; readonly tamper: Tampe
     message: /signature is not right/,
   },
   {
+    scenario: 7,
     code: 'manifest.unknown-key',
-    of: 'a manifest that somebody else signed',
+    of: 'scenario 7: a manifest that somebody else signed',
     tamper: manifests((answer) => {
       const { payload, payloadType } = envelopeOf(answer);
       const stranger = createKeyPair();
@@ -121,14 +129,16 @@ const lies: { readonly code: string; readonly of: string; readonly tamper: Tampe
     message: /signed by [0-9a-f]{16}/,
   },
   {
+    scenario: 8,
     code: 'manifest.stale',
-    of: 'the manifest of generation 1 again',
+    of: 'scenario 8: the manifest of generation 1 again',
     tamper: manifests((answer) => firstManifest ?? answer),
     message: /1\.1 is older than 1\.\d/,
   },
   {
+    scenario: 9,
     code: 'blob.digest-mismatch',
-    of: 'content with one wrong byte',
+    of: 'scenario 9: content with one wrong byte',
     tamper: contents((answer, plain) => ({
       ...answer,
       body: zstdCompressSync(withFlippedByte(plain, plain.length >> 1)),
@@ -136,41 +146,47 @@ const lies: { readonly code: string; readonly of: string; readonly tamper: Tampe
     message: /expected \d+ bytes with sha256:[0-9a-f]{64}, got/,
   },
   {
+    scenario: 9,
     code: 'blob.digest-mismatch',
-    of: 'content that ends too early',
+    of: 'scenario 9: content that ends too early',
     tamper: contents((answer, plain) => ({ ...answer, body: zstdCompressSync(plain.subarray(0, -1)) })),
     message: /expected \d+ bytes/,
   },
   {
+    scenario: 9,
     code: 'blob.fetch-failed',
-    of: 'content whose connection breaks',
+    of: 'scenario 9: content whose connection breaks',
     tamper: contents((answer) => ({ ...answer, cutAfter: answer.body.length >> 1 })),
     message: /sha256:[0-9a-f]{64}: /,
   },
   {
     // What comes out of it is nothing, something else, or an error: whatever it is, it is not taken.
+    scenario: 9,
     code: 'blob.',
-    of: 'compressed content with a wrong byte',
+    of: 'scenario 9: compressed content with a wrong byte',
     tamper: contents((answer) => ({ ...answer, body: withFlippedByte(answer.body, answer.body.length >> 1) })),
     message: /sha256:[0-9a-f]{64}/,
   },
 ];
 
-test.each(lies)('$of is refused with $code, nothing is touched, and it heals', async ({ code, tamper, message }) => {
-  const before = (await fleet.agent.local.status()).running;
-  using watch = await watchEngine(fleet);
-  const version = await publishUnder(tamper);
-  const { nack, running } = await fleet.agent.until(
-    `refusing with ${code}`,
-    ({ nack: now }) => now?.code.startsWith(code) === true,
-  );
-  expect(nack?.message).toMatch(message);
-  expect(nack?.stage).toBe(code.startsWith('blob.') ? 'fetch' : 'verify');
-  expect(running).toEqual(before);
-  await fleet.untilServer('told why', ({ status }) => status?.nack?.code.startsWith(code) === true);
-  await watch.assertUntouched();
-  await expectRecovery(version);
-});
+test.each(lies)(
+  'scenario $scenario: $of is refused with $code, nothing is touched, and it heals',
+  async ({ code, tamper, message }) => {
+    const before = (await fleet.agent.local.status()).running;
+    using watch = await watchEngine(fleet);
+    const version = await publishUnder(tamper);
+    const { nack, running } = await fleet.agent.until(
+      `refusing with ${code}`,
+      ({ nack: now }) => now?.code.startsWith(code) === true,
+    );
+    expect(nack?.message).toMatch(message);
+    expect(nack?.stage).toBe(code.startsWith('blob.') ? 'fetch' : 'verify');
+    expect(running).toEqual(before);
+    await fleet.untilServer('told why', ({ status }) => status?.nack?.code.startsWith(code) === true);
+    await watch.assertUntouched();
+    await expectRecovery(version);
+  },
+);
 
 const nonsense: { readonly of: string; readonly answer: WireAnswer }[] = [
   {
@@ -180,15 +196,18 @@ const nonsense: { readonly of: string; readonly answer: WireAnswer }[] = [
   { of: '500', answer: { status: 500, headers: { 'content-type': 'text/plain' }, body: Buffer.from('out of order') } },
 ];
 
-test.each(nonsense)('$of instead of the manager: it counts as away, and nothing changes', async ({ answer }) => {
-  const before = (await fleet.agent.local.status()).running;
-  using watch = await watchEngine(fleet);
-  const version = await publishUnder(() => answer);
-  const status = await fleet.agent.until('away', ({ manager }) => manager?.reachable === false && manager.tries > 2);
-  expect(status).toMatchObject({ running: before, nack: null, phase: 'committed' });
-  expect(status.conditions).toContainEqual(
-    expect.objectContaining({ type: 'ManagerReachable', status: 'false', message: expect.stringMatching(/\S/) }),
-  );
-  await watch.assertUntouched();
-  await expectRecovery(version);
-});
+test.each(nonsense)(
+  'scenario 3: $of instead of the manager: it counts as away, and nothing changes',
+  async ({ answer }) => {
+    const before = (await fleet.agent.local.status()).running;
+    using watch = await watchEngine(fleet);
+    const version = await publishUnder(() => answer);
+    const status = await fleet.agent.until('away', ({ manager }) => manager?.reachable === false && manager.tries > 2);
+    expect(status).toMatchObject({ running: before, nack: null, phase: 'committed' });
+    expect(status.conditions).toContainEqual(
+      expect.objectContaining({ type: 'ManagerReachable', status: 'false', message: expect.stringMatching(/\S/) }),
+    );
+    await watch.assertUntouched();
+    await expectRecovery(version);
+  },
+);

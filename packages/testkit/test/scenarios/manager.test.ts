@@ -1,0 +1,77 @@
+import path from 'node:path';
+import { expect, test } from '@jest/globals';
+import { pinnedSingBox, startFleet, startProcess } from '../../src/index.ts';
+import { readProcessUsage } from '../../src/process-usage.ts';
+
+const programOf = (name: string): string => path.join(import.meta.dirname, `../../../${name}/src/main.ts`);
+
+/** What an agent tries in 24 hours once its waits are 60 s, which here are milliseconds. */
+const triesOfADay = 1440;
+/** By then everything is loaded that only an absent manager makes an agent load. */
+const warmTries = 300;
+const maxGrowth = 1.1;
+
+test('scenario 2: a manager that is away for a day of tries: same engine, same memory, and both agree again', async () => {
+  await using fleet = await startFleet({
+    agent: { SYNC_RETRY_BASE: '2ms', SYNC_RETRY_CAP: '10ms', SYNC_HEARTBEAT: '100ms' },
+    agentProgram: {
+      file: programOf('agent'),
+      // As its systemd unit has it: otherwise the heap grows because it may.
+      environment: {
+        NODE_OPTIONS: '--max-old-space-size=48 --max-semi-space-size=1',
+        MALLOC_ARENA_MAX: '1',
+        MALLOC_TRIM_THRESHOLD_: '65536',
+      },
+    },
+  });
+  const { agent, manager } = fleet;
+  const pid = await agent.enginePid();
+  using stream = await fleet.stream();
+  await manager.kill();
+  const tried = async (tries: number): Promise<number> => {
+    await agent.until(`at try ${tries}`, (status) => (status.manager?.tries ?? 0) >= tries, 60_000);
+    return readProcessUsage(agent.process.pid).anon_mb;
+  };
+  const before = await tried(warmTries);
+  const after = await tried(warmTries + triesOfADay);
+  expect(after).toBeLessThan(before * maxGrowth);
+  const { items } = await agent.local.events({ query: { limit: 1000 } });
+  expect(items.length).toBeLessThanOrEqual(1000);
+  expect(await agent.enginePid()).toBe(pid);
+  await stream.nextBytes();
+
+  await manager.restart();
+  await agent.until('in touch again', (status) => status.manager?.reachable === true);
+  fleet.provider.setBody('renamed');
+  await manager.client.subscriptions.refresh({ params: { id: 'provider' } });
+  await fleet.untilServer('on the next version', ({ status }) => status?.committed?.generation === 2);
+}, 180_000);
+
+test('scenario 29: a manager that was paused and one that is started meanwhile: only one of them ever leads', async () => {
+  await using fleet = await startFleet();
+  const { agent, manager } = fleet;
+  manager.process.kill('SIGSTOP');
+  await using second = await startProcess({
+    command: process.execPath,
+    args: [
+      '--disable-warning=ExperimentalWarning',
+      programOf('cli'),
+      'serve',
+      '--data',
+      fleet.dir.file('manager'),
+      '--engine',
+      pinnedSingBox(),
+    ],
+    env: { SBOXMGR_LISTEN: '[{"address":"127.0.0.1:0","tls":"off"}]' },
+  });
+  expect((await second.exited).code).not.toBe(0);
+  expect(second.output()).toContain('a manager already runs on this data');
+  manager.process.kill('SIGCONT');
+
+  fleet.provider.setBody('renamed');
+  await manager.client.subscriptions.refresh({ params: { id: 'provider' } });
+  const status = await agent.until('on the next version', ({ committed }) => committed?.generation === 2);
+  expect(status.nack).toBeNull();
+  const generations = (await agent.local.history()).items.map(({ generation }) => generation);
+  expect(generations.toSorted((a, b) => a - b)).toEqual([1, 2]);
+});
