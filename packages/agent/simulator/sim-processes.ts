@@ -335,7 +335,7 @@ interface SpawnOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export const fileOf = ({ args }: SimProcess): string => args[args.indexOf('-c') + 1] ?? '';
+const fileOf = ({ args }: SimProcess): string => args[args.indexOf('-c') + 1] ?? '';
 
 export const isTrial = ({ args }: SimProcess): boolean => args.some((arg) => arg.includes('/trials/'));
 

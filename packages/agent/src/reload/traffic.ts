@@ -34,16 +34,20 @@ export interface Traffic {
   close(): Promise<void>;
 }
 
-export function createTraffic({ name, slots, mover, clock, log, drainMs }: TrafficDeps, drain: Drain): Traffic {
-  let target: LiveSlot | undefined;
-  let isMissed = false;
+/** One piece of work after another. */
+function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
-
-  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  return async (work) => {
     const turn = last.then(work);
     last = turn.catch(() => {});
     return await turn;
-  }
+  };
+}
+
+export function createTraffic({ name, slots, mover, clock, log, drainMs }: TrafficDeps, drain: Drain): Traffic {
+  let target: LiveSlot | undefined;
+  let isMissed = false;
+  const inTurn = createTurns();
 
   async function point(slot: LiveSlot, more: readonly Instance[] = []): Promise<void> {
     const others = [...drain.engines, ...more].map((one) => one.slot).filter((one) => one.name !== slot.name);
