@@ -9,12 +9,20 @@ export interface ClientConfigInput {
   readonly version: number;
   /** Which of the two working nodes is chosen. */
   readonly chosen: 0 | 1;
+  readonly hasSelector: boolean;
 }
 
 const sizes = { small: { nodes: 3, domains: 0 }, large: { nodes: 2000, domains: 20_000 } };
 
 /** A mixed inbound, a selector over nodes of which two work, and as many rules as a large subscription brings. */
-export function clientConfig({ size, port, node, version, chosen }: ClientConfigInput): Record<string, unknown> {
+export function clientConfig({
+  size,
+  port,
+  node,
+  version,
+  chosen,
+  hasSelector,
+}: ClientConfigInput): Record<string, unknown> {
   const { nodes, domains } = sizes[size];
   const working = ['first', 'second'];
   const dead = Array.from({ length: nodes - working.length }, (_, at) => ({
@@ -35,11 +43,11 @@ export function clientConfig({ size, port, node, version, chosen }: ClientConfig
     log: { level: 'warn' },
     inbounds: [{ type: 'mixed', tag: 'in', listen: '127.0.0.1', listen_port: port }],
     outbounds: [
-      { type: 'selector', tag: 'select', outbounds: tags, default: working[chosen] },
+      ...(hasSelector ? [{ type: 'selector', tag: 'select', outbounds: tags, default: working[chosen] }] : []),
       ...working.map((tag) => ({ ...node, tag })),
       ...dead,
       { type: 'direct', tag: 'direct' },
     ],
-    route: { rules, final: 'select' },
+    route: { rules, final: hasSelector ? 'select' : working[chosen] },
   };
 }

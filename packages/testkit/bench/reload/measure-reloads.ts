@@ -66,6 +66,7 @@ export async function measureReloads({ strategy, config, reloads, program }: Rel
       node: provider.nodes[0]?.outbound ?? {},
       version: strategy.change === 'node' ? turn : 0,
       chosen: strategy.change === 'choice' && turn % 2 === 1 ? 1 : 0,
+      hasSelector: strategy.hasSelector,
     }),
   });
   await using server = await startBundledServer({

@@ -9,7 +9,7 @@ export interface Slot {
   /** Inbound tag to port. Live: the ports of these inbounds change. Trial: only these inbounds open, on loopback. */
   readonly ports: Readonly<Record<string, number>>;
   readonly control: { readonly address: string; readonly secret: string };
-  /** Where the engine keeps its choices; without it, it keeps none. */
+  /** Where the engine keeps its choices, if the configuration has any to make; without it, it keeps none. */
   readonly cache_path?: string | undefined;
   readonly log: { readonly output?: string | undefined; readonly level?: string | undefined };
   /** Tags that may be open only once, and so never in a trial. */
@@ -170,14 +170,30 @@ function setFiles(config: Json, files: Slot['files']): void {
   }
 }
 
-function setControl(config: Json, { control, cache_path }: Slot): void {
+function setControl(config: Json, { control, cache_path: wanted }: Slot): void {
   const experimental = asRecord(config['experimental']);
   const { cache_file, ...rest } = experimental;
+  const cache_path = remembers(config) ? wanted : undefined;
   config['experimental'] = {
     ...rest,
     clash_api: { ...asRecord(rest['clash_api']), external_controller: control.address, secret: control.secret },
     ...(cache_path === undefined ? {} : { cache_file: { ...asRecord(cache_file), enabled: true, path: cache_path } }),
   };
+}
+
+/**
+ * Opening the cache file takes the engine 10 ms, in which a reload in place has its ports closed (measured on 1.13 and
+ * 1.14), so that only a configuration gets one that has something to remember: choices, the mode, fetched rule-sets.
+ */
+function remembers(config: Json): boolean {
+  const route = asRecord(config['route']);
+  const rules = [...recordsIn(route['rules']), ...recordsIn(asRecord(config['dns'])['rules'])];
+  return (
+    asRecord(config['experimental'])['cache_file'] !== undefined ||
+    recordsIn(config['outbounds']).some(({ type }) => type === 'selector') ||
+    recordsIn(route['rule_set']).some(({ type }) => type === 'remote') ||
+    JSON.stringify(rules).includes('"clash_mode"')
+  );
 }
 
 /** Without an output the engine writes to the file that the agent gave it; `disabled` stays the user's decision. */
