@@ -51,7 +51,7 @@ const checks: Check[] = [
       '--json',
       `--outputFile=${reportFile}`,
     ),
-    maxMinutes: isNightly ? 60 : 15,
+    maxMinutes: isNightly ? 60 : 30,
   },
   { name: 'coverage', command: node('scripts/check-coverage.ts'), maxMinutes: 1 },
   { name: 'fresh machine', command: ['scripts/test-fresh'], maxMinutes: 45 },

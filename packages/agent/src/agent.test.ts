@@ -97,11 +97,14 @@ describe('joined to a manager', () => {
     await using manager = await startManagerDouble({ clock, hasSocket: false });
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 1, one), [one]);
-    await using agent = await bench.start(bench.settings({ sync: { socket: true } }));
+    await using agent = await bench.start(bench.settings({ sync: { socket: true, socket_retry: '100ms' } }));
     await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
     manager.publish(testManifest(id, 2, two), [two]);
     await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
     expect(manager.requests.some(({ prefer }) => prefer?.startsWith('wait='))).toBe(true);
+    expect(manager.sockets.size).toBe(0);
+    manager.hasSocket = true;
+    await eventually('the socket is tried again', () => manager.sockets.size === 1);
   });
 
   test('a server without a config waits for one', async () => {

@@ -107,6 +107,7 @@ export interface Reconciler extends AsyncDisposable {
   readonly state: ReconcilerState;
   /** Called after every change of `state`. */
   onChange(listener: () => void): Disposable;
+  /** Versions that were run or refused, newest first. */
   history(): Promise<readonly HistoryEntry[]>;
   processes(): readonly AgentProcess[];
   /** Last lines of a unit's log, secrets hidden. */

@@ -2,7 +2,7 @@ import type { spawn as nodeSpawn } from 'node:child_process';
 import path from 'node:path';
 import { ProblemError, isoTime, type Clock, type RandomBytes } from '@sbox/core';
 import { errorFields, type Logger } from '@sbox/daemon/log';
-import type { ReloadPlan } from '@sbox/protocol';
+import type { ReloadPlan, Unit } from '@sbox/protocol';
 import type { ApplyContext, ReconcilerSettings } from './apply/context.ts';
 import { Loop } from './apply/loop.ts';
 import { createPlanner } from './apply/plan.ts';
@@ -23,6 +23,7 @@ import type { EngineProcess, ProcessDeps } from './supervisor/engine-process.ts'
 import { budgetDefaults } from './supervisor/budgets.ts';
 import { logDefaults } from './supervisor/log-file.ts';
 import { restartDefaults } from './supervisor/restart-policy.ts';
+import { findHolder } from './supervisor/unit-order.ts';
 import { SupervisedUnit } from './supervisor/unit.ts';
 
 export interface ReconcilerDeps {
@@ -74,7 +75,8 @@ const reconcilerDefaults: ReconcilerSettings = {
 
 /** Opens the state directory; no engine is touched before `boot`. @throws what the disk says when it cannot be read */
 export async function createReconciler(deps: ReconcilerDeps): Promise<Reconciler> {
-  const shared: Shared = { units: new Map(), trials: new Map(), listeners: new Set(), diskProblem: null };
+  const { log } = deps;
+  const shared: Shared = { log, units: new Map(), trials: new Map(), listeners: new Set(), diskProblem: null };
   const disk = watchDisk(deps.disk, (problem) => {
     if (problem === shared.diskProblem) return;
     if (problem !== null) deps.log.error('The state directory cannot be written', { problem });
@@ -94,6 +96,7 @@ export async function createReconciler(deps: ReconcilerDeps): Promise<Reconciler
 
 /** What changes while it runs, beside what the loop holds. */
 interface Shared {
+  readonly log: Logger;
   readonly units: Map<string, SupervisedUnit>;
   readonly trials: Map<string, EngineProcess>;
   readonly listeners: Set<() => void>;
@@ -101,8 +104,15 @@ interface Shared {
   upkeep?: Upkeep;
 }
 
-function announce({ listeners }: Shared): void {
-  for (const listener of listeners) listener();
+/** Whoever listens must not stop what it is told about: a unit that was about to be started again. */
+function announce({ listeners, log }: Shared): void {
+  for (const listener of listeners) {
+    try {
+      listener();
+    } catch (error) {
+      log.error('A listener failed', errorFields(error));
+    }
+  }
 }
 
 function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd: Loop['onEnd']): ApplyContext {
@@ -122,6 +132,10 @@ function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd
     else shared.trials.set(unit, process);
     onChange();
   };
+  const heldBy = (one: Unit): string | undefined => {
+    const all = units().map(({ slot, name, state }) => ({ ...slot?.unit, name, isRunning: state === 'running' }));
+    return findHolder(all, one);
+  };
   const makeUnit = (name: string): SupervisedUnit => {
     const logFile = openLog(path.join(stateDir, 'logs', `${name}.log`), settings.logs);
     const { slots, records } = store;
@@ -129,7 +143,7 @@ function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd
     const own = { name, stateDir, workDir, engines, slots, records, control, logFile, log, random, startMs, restart };
     const { drain_ms: drainMs, drain_every_ms: drainEveryMs } = settings;
     const lanes = { mover, drainMs, drainEveryMs, unshift: async (slot: LiveSlot) => await unshift(ctx, slot) };
-    return new SupervisedUnit({ ...processDeps, ...own, ...lanes, onChange, onEnd });
+    return new SupervisedUnit({ ...processDeps, ...own, ...lanes, heldBy, onChange, onEnd });
   };
   const unit = (name: string): SupervisedUnit => {
     const found = shared.units.get(name) ?? makeUnit(name);
@@ -137,19 +151,8 @@ function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd
     return found;
   };
   const units = (): SupervisedUnit[] => [...shared.units.values()];
-  const trial = {
-    ...processDeps,
-    stateDir,
-    disk: store.disk,
-    overlay,
-    sockets,
-    control,
-    probe,
-    openLog,
-    randomBytes,
-    startMs,
-    onProcess,
-  };
+  const around = { overlay, sockets, control, probe, openLog, randomBytes, startMs, onProcess };
+  const trial = { ...processDeps, ...around, stateDir, disk: store.disk };
   const seen = { proc, sockets, control, mover, memoryAvailable, probe };
   const io = { clock, random, randomBytes, overlay, check, log, ...seen };
   const upkeep = createUpkeep({
@@ -168,20 +171,8 @@ function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd
   shared.upkeep = upkeep;
   const { uplink, probes, budgets } = upkeep;
   const managerReachable = deps.managerReachable ?? (() => undefined);
-  const ctx: ApplyContext = {
-    ...io,
-    managerReachable,
-    uplink,
-    probes,
-    budgets,
-    store,
-    engines,
-    ports,
-    settings,
-    trial,
-    unit,
-    units,
-  };
+  const known = { managerReachable, uplink, probes, budgets, store, engines, ports, settings };
+  const ctx: ApplyContext = { ...io, ...known, trial, unit, units, heldBy };
   return ctx;
 }
 
@@ -233,7 +224,7 @@ class DirectReconciler implements Reconciler {
   }
 
   async history(): Promise<readonly HistoryEntry[]> {
-    return await Promise.resolve(historyOf(this.#ctx.store.journal.records));
+    return await Promise.resolve(historyOf(this.#ctx.store.journal.records).toReversed());
   }
 
   processes(): readonly AgentProcess[] {

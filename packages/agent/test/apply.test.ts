@@ -1,10 +1,11 @@
-import { readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { expect, jest, test } from '@jest/globals';
 import type { Reconciler } from '../src/order.ts';
 import { createDisk } from '../src/state/disk.ts';
+import { parseJournal } from '../src/state/journal.ts';
 import {
   directConfig,
   freePort,
@@ -53,8 +54,8 @@ test('a first order is proved, started and committed; a second one is taken over
   expect(second.running).toMatchObject({ generation: 2, source: 'manager' });
   expect(rig.engines()).toEqual([pid]);
   expect((await agent.history()).map(({ generation, state }) => [generation, state])).toEqual([
-    [1, 'committed'],
     [2, 'committed'],
+    [1, 'committed'],
   ]);
 });
 
@@ -217,7 +218,7 @@ test('a unit that is no longer wanted is stopped, a new one starts beside it', a
   expect(rig.engines()).toEqual([]);
 });
 
-test('without a trial, an engine that ends at the take-over is replaced by the last good version at once', async () => {
+test('scenario 11: without a trial, an engine that ends at the take-over is replaced by the last good version within 2 s', async () => {
   await using rig = await openRig();
   const { agent } = await openWithFirst(rig);
   const config = directConfig(rig.port, { route: { final: 'nobody' } });
@@ -228,9 +229,14 @@ test('without a trial, an engine that ends at the take-over is replaced by the l
   expect(state).toMatchObject({ running: { generation: 1 }, units: [{ state: 'running' }] });
   expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
   expect((await agent.history()).map(({ generation, state: last }) => [generation, last])).toEqual([
-    [1, 'committed'],
     [2, 'rolled-back'],
+    [1, 'committed'],
   ]);
+  const { records } = parseJournal(readFileSync(path.join(rig.directory, 'journal.ndjson'), 'utf8'));
+  const switchedAt = records.find(({ step, generation }) => step === 'SWITCHED' && generation === 2)?.at ?? '';
+  const downMs = Date.parse(state.units[0]?.started_at ?? '') - Date.parse(switchedAt);
+  expect(downMs).toBeGreaterThanOrEqual(0);
+  expect(downMs).toBeLessThan(2000);
 });
 
 test('without a trial, a version that takes over and lets nothing through is taken back', async () => {

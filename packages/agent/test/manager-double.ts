@@ -79,6 +79,8 @@ export interface ManagerDouble extends AsyncDisposable {
   fault: Fault | undefined;
   /** Sends no hints of what it publishes. */
   isMute: boolean;
+  /** Refuses new sockets while it is false. */
+  hasSocket: boolean;
   /** How many questions for the manifest were open at once, at most. */
   readonly deepestDesired: number;
   /** How far its clock is from the one of the test. */
@@ -95,7 +97,7 @@ const anybody: Caller = { kind: 'anonymous', id: '', name: '', permissions: new 
 export const digestOfBytes = (bytes: Uint8Array): string => `sha256:${Buffer.from(sha256(bytes)).toString('hex')}`;
 
 export async function startManagerDouble(options: ManagerDoubleOptions): Promise<ManagerDouble> {
-  const { certificates, hasSocket = true, address = '127.0.0.1:0' } = options;
+  const { certificates, address = '127.0.0.1:0' } = options;
   const root = options.keys?.root ?? createKeyPair();
   let online = options.keys?.online ?? createKeyPair();
   let trustVersion = 1;
@@ -113,7 +115,8 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
     requests: [] as ManagerDouble['requests'],
   };
   let desired: { bytes: Uint8Array; etag: string; manifest: Manifest | undefined } | undefined;
-  const state = { fault: undefined as Fault | undefined, skewMs: 0, isMute: false, asking: 0, deepest: 0 };
+  const { hasSocket = true } = options;
+  const state = { fault: undefined as Fault | undefined, skewMs: 0, isMute: false, hasSocket, asking: 0, deepest: 0 };
   const clock: Clock = { ...options.clock, now: () => options.clock.now() + state.skewMs };
 
   const trustDocument: ManagerDouble['trustDocument'] = () => {
@@ -231,7 +234,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
     const refuse = (status: string): void => void socket.end(`HTTP/1.1 ${status}\r\n\r\n`);
     const admit = async (): Promise<void> => {
       await verifyRequest(signed, lookup, clock);
-      if (!hasSocket || request.url !== agentStreamPath) refuse('403 Forbidden');
+      if (!state.hasSocket || request.url !== agentStreamPath) refuse('403 Forbidden');
       else socketServer.handleUpgrade(request, socket, head, welcome);
     };
     admit().catch(() => refuse('401 Unauthorized'));
@@ -288,6 +291,12 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
     },
     set isMute(isMute) {
       state.isMute = isMute;
+    },
+    get hasSocket() {
+      return state.hasSocket;
+    },
+    set hasSocket(hasIt) {
+      state.hasSocket = hasIt;
     },
     get deepestDesired() {
       return state.deepest;

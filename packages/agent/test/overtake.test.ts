@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import path from 'node:path';
 import { ProblemError } from '@sbox/core';
 import { expect, jest, test } from '@jest/globals';
 import type { Order, Reconciler } from '../src/order.ts';
@@ -39,6 +41,35 @@ test('a download that takes for ever stops nothing: a newer order and a rollback
   await fourth.asked;
   expect(await agent.rollback()).toMatchObject({ generation: 1 });
   expect(agent.state).toMatchObject({ phase: 'held', running: { generation: 1 } });
+});
+
+test('what nobody confirms is taken back in time, also while something newer is being fetched', async () => {
+  await using rig = await openRig();
+  const agent = await openWithFirst(rig);
+  const order = rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) });
+  agent.offer({ ...order, confirm_ms: 1000 });
+  await until(agent, ({ confirm }) => confirm?.generation === 2);
+  const third = neverComing(rig.order({ generation: 3, config: directConfig(rig.port, { log: { level: 'info' } }) }));
+  agent.offer(third);
+  await third.asked;
+  await until(agent, ({ running, phase }) => running?.generation === 1 && phase !== 'progressing');
+  expect((await agent.history()).find(({ generation }) => generation === 2)).toMatchObject({
+    state: 'rolled-back',
+    code: 'apply.unconfirmed',
+  });
+});
+
+test('a version of which nothing is left on the disk is not gone back to', async () => {
+  await using rig = await openRig();
+  const agent = await openWithFirst(rig);
+  agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
+  const { units } = await until(agent, isCommitted(2));
+  const first = (await agent.history()).find(({ generation }) => generation === 1);
+  const blob = first?.units[0]?.digest.slice('sha256:'.length) ?? '';
+  rmSync(path.join(rig.directory, 'slots', 'edge', '1.1-1', 'config.json'));
+  rmSync(path.join(rig.directory, 'blobs', 'sha256', blob));
+  await expect(agent.rollback()).rejects.toMatchObject({ code: 'history.empty' });
+  expect(agent.state).toMatchObject({ held: null, running: { generation: 2 }, units: [{ pid: units[0]?.pid }] });
 });
 
 test('a newer order that comes during a rollback by hand ends the hold', async () => {

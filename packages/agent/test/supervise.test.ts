@@ -38,6 +38,20 @@ test('a killed engine is started again and serves again', async () => {
   expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
 });
 
+test('whoever is told of it and fails keeps no engine down', async () => {
+  await using rig = await openRig();
+  const agent = await rig.open({ settings: { restart: quick } });
+  await agent.boot();
+  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
+  const { units } = await until(agent, isCommitted(1));
+  using _ = agent.onChange(() => {
+    throw new Error('not today');
+  });
+  process.kill(units[0]?.pid ?? 0, 'SIGKILL');
+  await until(agent, (found) => found.units[0]?.restarts === 1 && found.units[0].state === 'running');
+  expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
+});
+
 test('an engine that crashes again and again soon after its commit gives way to the version before', async () => {
   await using rig = await openRig();
   const agent = await rig.open({ settings: { restart: { ...quick, burst: 3 } } });

@@ -26,6 +26,7 @@ import {
   untilTrue,
   type OrderOptions,
 } from './reconciler-rig.ts';
+import { faultScenes } from './take-over-fault-scenes.ts';
 import { follow, nft, openKilledAt, openSwapping, tables, untilTrueAsync, version } from './take-over-rig.ts';
 
 const scenes: Readonly<Record<string, () => Promise<void>>> = {
@@ -406,6 +407,8 @@ const scenes: Readonly<Record<string, () => Promise<void>>> = {
     await until(agent, ({ units }) => units[0]?.draining?.length === 0);
     assert.deepEqual(tables(), []);
   },
+
+  ...faultScenes,
 };
 
 /** The scenes by name, for who runs them. */

@@ -1,5 +1,5 @@
 // What goes on beside applying, with the real engine: probes, budgets, logs, and the end of an adopted engine.
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
 import type { ExtraProbe } from '@sbox/protocol';
@@ -108,6 +108,48 @@ test('a version whose engine is beyond its memory while it is watched is taken b
   const { nack } = await until(agent, isRefused('apply.probe-failed'), 20_000);
   expect(nack).toMatchObject({ stage: 'watch', message: expect.stringContaining('budget.engine_memory is 1 MiB') });
 });
+
+test('a unit that ended waits for the one that it depends on, which is not started for it either; what runs goes on', async () => {
+  await using rig = await openRig();
+  const [a, b, c] = [await freePort(), await freePort(), await freePort()];
+  const order = rig.order({
+    generation: 1,
+    configs: { c: directConfig(c), b: directConfig(b), a: directConfig(a) },
+  });
+  const dependent = new Set(['b', 'c']);
+  const units = order.manifest.units.map((unit) => (dependent.has(unit.name) ? { ...unit, depends_on: ['a'] } : unit));
+  const agent = await rig.open({ settings: { restart: { ...quick, burst: 1000 } } });
+  await agent.boot();
+  agent.offer({ ...order, manifest: { ...order.manifest, units } });
+  const first = await until(agent, isCommitted(1));
+  const pidOf = (name: string): number => agent.state.units.find((unit) => unit.name === name)?.pid ?? 0;
+  const [pidB, pidC] = [pidOf('b'), pidOf('c')];
+  expect(Math.min(pidB, pidC)).toBeGreaterThan(pidOf('a'));
+  expect(first.units).toHaveLength(3);
+
+  const file = path.join(rig.directory, 'slots/a/current/config.json');
+  const config = readFileSync(file);
+  writeFileSync(file, '{');
+  process.kill(pidOf('a'), 'SIGKILL');
+  await until(agent, (state) => state.units.some(({ name, restarts }) => name === 'a' && restarts > 1));
+  process.kill(pidB, 'SIGKILL');
+  const waits = ({ units: now }: typeof agent.state): boolean =>
+    now.some(({ name, message }) => name === 'b' && message === 'waits for unit "a", which does not run');
+  await until(agent, waits);
+  expect(await requestThrough(c, rig.origin.url)).toBe(204);
+  expect(pidOf('c')).toBe(pidC);
+
+  // The same after the agent was away: what is held is not even tried.
+  await agent[Symbol.asyncDispose]();
+  const next = await rig.open({ settings: { restart: { ...quick, burst: 1000 } } });
+  await next.boot();
+  const held = await until(next, waits);
+  expect(held.units.find(({ name }) => name === 'b')).toMatchObject({ state: 'backoff', restarts: 0 });
+  writeFileSync(file, config);
+  await until(next, ({ units: now }) => now.every(({ state }) => state === 'running'));
+  expect(await requestThrough(b, rig.origin.url)).toBe(204);
+  expect(next.state.units.find(({ name }) => name === 'c')?.pid).toBe(pidC);
+}, 30_000);
 
 test('a flood in a log is cut while its engine runs on', async () => {
   await using rig = await openRig();

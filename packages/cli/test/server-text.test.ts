@@ -30,7 +30,7 @@ const unit: AgentStatus['units'][number] = {
 const reload = {
   unit: 'main',
   strategy: 'overlap' as const,
-  message: 'will end 214 connections; swap would end 0',
+  message: 'ended 214 connections; swap would have ended 0',
   connections: 214,
   will_end: 214,
   refused: [{ strategy: 'swap' as const, why: 'nft is not installed' }],
@@ -66,7 +66,7 @@ test('how it took what it runs, what it waits for and what it does not know', ()
     'confirm  1.4 is taken back in 1m30s unless it is confirmed',
     'note     UplinkDown: no answer',
     'ignored  units[0].colour: this agent does not know it',
-    'reload   main: overlap: will end 214 connections; swap would end 0',
+    'reload   main: overlap: ended 214 connections; swap would have ended 0',
     'reload   main: no swap: nft is not installed',
     'unit     main: running, 127.0.0.1:1080',
   ]);

@@ -107,7 +107,7 @@ export function createFeatures(deps: FeaturesDeps): Features {
     background.run('follow a subscription', async () => await follow.subscriptionChanged(subscriptionId));
   };
   const statuses = createStatuses({ store, presence, deployments, queue });
-  const engines = createEnginesService({ store, files: deps.engineFiles, clock });
+  const engines = createEnginesService({ store, files: deps.engineFiles, clock, queue });
   const joinTokens = createJoinTokensService({ store, clock, newId, randomBytes: deps.randomBytes, pin: identity.pin });
   const servers = createServersService({
     store,

@@ -43,7 +43,7 @@ export async function openIdentity(
   return {
     onlineKey,
     tls,
-    trust: await openTrust({ meta, rootKey, onlineKey, ca }),
+    trust: await openTrust({ meta, rootKey, onlineKey, ca, clock }),
     pin: sha256(rootKey.publicKey),
     caFile: path.join(certificates, 'ca.crt'),
   };

@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { systemClock } from '@sbox/core';
 import { operatorContract } from '@sbox/protocol';
+import type { ManagerOverrides } from '../src/manager.ts';
 import { engineProgram, type ProgramShape } from './engine-program.ts';
 import { codeOf, joinAgent, openManager, type TestAgent, type TestManager } from './open-manager.ts';
 
@@ -9,8 +11,8 @@ const link = 'trojan://example-password@192.0.2.1:443#One';
 const filesOf = async (manager: TestManager): Promise<string[]> =>
   (await readdir(path.join(manager.directory, 'data', 'engines', 'sha256'))).toSorted();
 
-async function openFleet(names: readonly string[] = ['a']) {
-  const manager = await openManager();
+async function openFleet(names: readonly string[] = ['a'], overrides: ManagerOverrides = {}) {
+  const manager = await openManager({}, overrides);
   const { client } = manager;
   await client.subscriptions.add({ body: { name: 'demo', source: { type: 'inline', text: link } } });
   await client.configs.create({ body: { name: 'home', subscriptions: ['demo'] } });
@@ -61,6 +63,18 @@ describe('a program', () => {
     expect(await codeOf(fleet.client.engines.remove({ params: { digest } }))).toBe('engine.build-not-found');
     const { items: events } = await fleet.client.events.list({ query: { type: 'engine.' } });
     expect(events.map(({ type }) => type)).toEqual(['engine.removed', 'engine.added', 'engine.added']);
+  });
+
+  test('is kept once however many bring it at the same time', async () => {
+    await using fleet = await openFleet([]);
+    const { bytes, digest } = engineProgram();
+    const same = await Promise.all(
+      [1, 2, 3].map(async () => await fleet.client.engines.add({ query: {}, body: bytes })),
+    );
+    expect(same.map((build) => build.digest)).toEqual([digest, digest, digest]);
+    const others = ['b', 'c', 'd'].map(async (salt) => await codeOf(fleet.add({ salt, version: '1.15.0' })));
+    expect((await Promise.all(others)).toSorted()).toEqual(['engine.exists', 'engine.exists', 'none']);
+    expect(await filesOf(fleet.manager)).toHaveLength(2);
   });
 
   test.each([
@@ -153,6 +167,17 @@ describe('a deployment with an engine', () => {
       ['a', 'b'],
     ]);
     expect(await codeOf(fleet.client.engines.remove({ params: { digest: x64.digest } }))).toBe('engine.in-use');
+  });
+
+  test('keeps its program while servers that are away wait for it', async () => {
+    let ms = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + ms, monotonic: () => systemClock.monotonic() + ms };
+    await using fleet = await openFleet(['a'], { clock });
+    const { digest } = await fleet.add();
+    ms = 3_600_000;
+    const { state, servers } = await fleet.deploy({ engine: '1.14.4' });
+    expect([state, servers.map((server) => server.state)]).toEqual(['running', ['waiting']]);
+    expect(await codeOf(fleet.client.engines.remove({ params: { digest } }))).toBe('engine.in-use');
   });
 
   test('of a version that is not here for a machine is refused before anything moves', async () => {

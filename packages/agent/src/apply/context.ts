@@ -1,5 +1,6 @@
 import type { Clock, RandomBytes } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
+import type { Unit } from '@sbox/protocol';
 import type { ControlApi } from '../engines/control-api.ts';
 import type { EngineFinder } from '../engines/find-engine.ts';
 import type { RunOverlay } from '../engines/run-overlay.ts';
@@ -86,6 +87,8 @@ export interface ApplyContext {
   /** The actor of a unit, made when it is first asked for. */
   readonly unit: (name: string) => SupervisedUnit;
   readonly units: () => readonly SupervisedUnit[];
+  /** Name of a unit that this one depends on and that does not run. */
+  readonly heldBy: (unit: Unit) => string | undefined;
 }
 
 /** One order to be followed. */

@@ -106,7 +106,7 @@ export class Loop implements AsyncDisposable {
     const { signal } = this.#stopping;
     for (let work = this.#take(); work !== undefined && !signal.aborted; work = this.#take()) {
       this.#overtaken = new AbortController();
-      if (work.do === 'stage' && work.isOvertaken) this.#overtake();
+      using _ = this.#overtakeLater(work);
       const overtaken = this.#overtaken.signal;
       const wait = async (until: number): Promise<void> =>
         void (await this.#bell.wait(until - this.#ctx.clock.monotonic(), signal));
@@ -129,6 +129,20 @@ export class Loop implements AsyncDisposable {
 
   #overtake(): void {
     this.#overtaken.abort(new ProblemError('blob.fetch-failed', 'given up for something newer'));
+  }
+
+  /** Disposed, it does not happen any more. */
+  #overtakeLater(work: Work): Disposable {
+    const over = new AbortController();
+    if (work.do === 'stage' && work.isOvertaken) this.#overtake();
+    if (work.do === 'stage' && work.overtakenAt !== null) {
+      const { clock } = this.#ctx;
+      clock.sleep(Math.max(0, work.overtakenAt - clock.monotonic()), over.signal).then(
+        () => this.#overtake(),
+        () => {},
+      );
+    }
+    return { [Symbol.dispose]: () => over.abort(new ProblemError('command.failed', 'it is staged')) };
   }
 
   #time(): Time {

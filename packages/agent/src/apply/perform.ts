@@ -1,6 +1,9 @@
+import { digestOf } from '@sbox/core';
+import { sha256 } from '@sbox/daemon/keys';
 import { errorFields } from '@sbox/daemon/log';
 import type { BlobSource, Order } from '../order.ts';
 import { engineName } from '../engines/find-engine.ts';
+import type { LiveSlot } from '../state/slots.ts';
 import { adoptVersion, recover } from './boot.ts';
 import { careForUnits } from './care.ts';
 import type { ApplyContext } from './context.ts';
@@ -83,7 +86,7 @@ const performers: Performers = {
   'put-hold': async ({ ctx }, { hold }) => await ctx.store.hold.put(hold),
   'release-hold': async ({ ctx }) => await ctx.store.hold.release(),
   'find-files': async (deps, { slots }) => {
-    for (const ref of slots) await slotOf(deps, ref);
+    for (const ref of slots) await findFile(deps, await slotOf(deps, ref));
   },
   care: async ({ ctx, signal }) => {
     await careForUnits(ctx);
@@ -117,6 +120,15 @@ async function slotOf({ ctx }: PerformDeps, ref: UnitRef): Promise<NonNullable<A
   const slot = await findSlot(ctx, ref);
   if (slot === undefined) throw new TypeError(`slot ${ref.slot} of unit "${ref.unit}" is gone`);
   return slot;
+}
+
+/** Without its file, and what that is made of, what runs now would be ended for nothing. */
+async function findFile({ ctx }: PerformDeps, { unit: { name, config }, name: slot, report }: LiveSlot): Promise<void> {
+  const { disk, slots, blobs } = ctx.store;
+  const bytes = await disk.read(slots.configFile(name, slot));
+  if (bytes !== undefined && digestOf(bytes, sha256) === report.digest) return;
+  if (await blobs.has(config.digest)) return;
+  throw new TypeError(`the file of slot ${slot} of unit "${name}" is gone or damaged`);
 }
 
 async function findStrike({ ctx }: PerformDeps, { digest, engine }: EngineRef): Promise<Results['find-strike']> {

@@ -3,7 +3,7 @@ import type { LiveSlot } from '../state/slots.ts';
 import { readChoices, renewChoices } from './choices.ts';
 import type { ApplyContext } from './context.ts';
 import type { UnitRef } from './decide/effect.ts';
-import { bringBack } from './take-over.ts';
+import { bringBack, makeWay } from './take-over.ts';
 import { findSlots } from './versions.ts';
 
 /**
@@ -15,7 +15,11 @@ export async function restoreUnit(ctx: ApplyContext, ref: UnitRef): Promise<void
   if (slot === undefined) return;
   const unit = ctx.unit(ref.unit);
   try {
-    if (!(await isServedBy(ctx, slot)) && !(await unit.resume(slot))) await startAgain(ctx, slot);
+    const isHeld = unit.process?.isAlive !== true && ctx.heldBy(slot.unit) !== undefined;
+    if (await isServedBy(ctx, slot)) return;
+    await makeWay(ctx, slot);
+    if (!(await unit.resume(slot)) && !isHeld) await startAgain(ctx, slot);
+    await makeWay(ctx, unit.slot ?? slot);
   } catch (error) {
     ctx.log.error('The last good version did not start', { unit: unit.name, ...errorFields(error) });
   } finally {

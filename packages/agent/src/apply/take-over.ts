@@ -65,13 +65,16 @@ export async function switchUnit(ctx: ApplyContext, slot: LiveSlot): Promise<Liv
   try {
     for (;;) {
       if (next.plan === undefined) next = await layOutAgain(ctx, next, except);
+      await makeWay(ctx, next);
       const { plan } = next;
       const strategy = (plan?.strategy ?? 'restart') as ReloadStrategy;
       const result = await (ways[strategy] ?? ways.restart)(ctx, { unit, before, next, choices });
       if (result.kind === 'ready') {
         if (plan !== undefined) unit.note(plan);
-        await renewChoices(ctx, before, unit.slot ?? next, choices);
-        return unit.slot ?? next;
+        const served = unit.slot ?? next;
+        await renewChoices(ctx, before, served, choices);
+        await makeWay(ctx, served);
+        return served;
       }
       ctx.log.warn('The engine did not take over', {
         unit: unit.name,
@@ -86,6 +89,16 @@ export async function switchUnit(ctx: ApplyContext, slot: LiveSlot): Promise<Liv
   } catch (error) {
     throw toRefusal(error, 'apply', refOf(slot));
   }
+}
+
+/**
+ * Ends what drains on ports that are another unit's from now on: two engines that share a port each get some of what comes
+ * in. To be called before and after a take-over, as the units take over one after another.
+ */
+export async function makeWay(ctx: ApplyContext, { unit: { name }, report }: LiveSlot): Promise<void> {
+  const others = ctx.units().filter((unit) => unit.name !== name);
+  for (const other of others) await other.giveUp(report.listens);
+  await ctx.unit(name).giveUp(others.flatMap(({ slot }) => slot?.report.listens ?? []));
 }
 
 /**

@@ -132,11 +132,12 @@ async function probeChoices(
   return { probe, proved: probe.ok ? proved : undefined };
 }
 
-/** Ends trials that an agent left behind when it was killed. */
+/** Ends trials that an agent left behind when it was killed, and removes what it only wanted to plan with. */
 export async function sweepTrials(deps: TrialDeps): Promise<void> {
   const directory = path.join(deps.stateDir, 'trials');
   await endTrials(deps, directory);
   await deps.disk.remove(directory);
+  await deps.disk.remove(path.join(deps.stateDir, 'plans'));
 }
 
 async function endTrials(deps: TrialDeps, directory: string): Promise<void> {

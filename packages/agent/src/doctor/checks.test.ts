@@ -11,6 +11,7 @@ import { startUpstream } from '../../test/reconciler-rig.ts';
 import { listenOn, openStateDouble, type StateDouble } from '../../test/state-double.ts';
 import { createProc } from '../supervisor/proc.ts';
 import type { Check, Finding } from './check.ts';
+import { prefixOf } from '../reload/redirects.ts';
 import { clockCheck } from './clock.ts';
 import { diskCheck } from './disk.ts';
 import { engineCheck } from './engine.ts';
@@ -255,10 +256,13 @@ describe('nft', () => {
     expect(await trouble(nftCheck, state.scene(elsewhere))).toEqual([]);
   });
 
-  test('a table of ours that no engine needs is left over', async () => {
+  test('a table of ours that no engine needs is left over, that of another agent is not ours to judge', async () => {
     await using state = await openStateDouble();
-    const ours = answers(table('sboxagent_0', 'tcp dport 443 redirect to :20443'));
+    const rule = 'tcp dport 443 redirect to :20443';
+    const ours = answers(table(`${prefixOf(state.directory)}edge`, rule));
     expect(await trouble(nftCheck, state.scene(ours))).toEqual([expect.stringContaining('is left over')]);
+    const others = answers(table(`${prefixOf(`${state.directory}-other`)}edge`, rule));
+    expect(await trouble(nftCheck, state.scene(others))).toEqual([]);
   });
 });
 

@@ -1,4 +1,6 @@
-import { findObstacle, parseRuleset, tablePrefix, type Chain } from '../reload/ruleset.ts';
+import { prefixOf } from '../reload/redirects.ts';
+import { findObstacle, parseRuleset, type Chain } from '../reload/ruleset.ts';
+import { servedBy } from '../state/slots.ts';
 import { ok, warning, type Check, type Finding } from './check.ts';
 import { ownAddresses } from './ports.ts';
 import type { Scene } from './scene.ts';
@@ -18,11 +20,11 @@ export const nftCheck: Check = {
       const words = listed.stderr.trim().split('\n')[0] ?? '';
       return warning(
         `nft may not be used here: ${otherwise} (${words})`,
-        'Run the command as root; give the service AmbientCapabilities=CAP_NET_ADMIN (systemctl edit sboxagent).',
+        'Run the command as root; give the service CAP_NET_ADMIN in CapabilityBoundingSet= and AmbientCapabilities= (systemctl edit sboxagent).',
       );
     }
     const chains = parseRuleset(listed.stdout);
-    const ports = (await scene.state()).current.flatMap(({ report }) => report.listens);
+    const ports = (await scene.state()).current.flatMap(servedBy);
     const obstacle = findObstacle(chains, ports, ownAddresses());
     return [
       obstacle === undefined
@@ -33,9 +35,11 @@ export const nftCheck: Check = {
   },
 };
 
+/** Those of this state directory; what other agents of the machine made is theirs. */
 function judgeOwnTables(chains: readonly Chain[], scene: Scene): Finding[] {
   const tables = [...new Set(chains.map(({ table }) => table))];
-  const own = tables.filter((table) => table.split(' ')[1]?.startsWith(tablePrefix));
+  const prefix = prefixOf(scene.stateDir);
+  const own = tables.filter((table) => table.split(' ')[1]?.startsWith(prefix));
   if (own.length === 0) return [];
   if (scene.engines().length > 0) return [ok(`in use: table ${own.join(', ')}`)];
   return [

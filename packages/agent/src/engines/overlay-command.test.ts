@@ -87,6 +87,11 @@ test('the hidden command writes the file for the engine only, and the report', a
   expect(statSync(output).mode & 0o777).toBe(0o600);
 }, 20_000);
 
+test('what is no JSON is not quoted: a secret may stand there', () => {
+  const source = '{"inbounds":[{"type":"socks","users":[{"password": hunter2hunter2}]}]}';
+  expect(() => makeOverlay(source, live)).toThrow(/^the rendition is no JSON: Unexpected token 'h'$/);
+});
+
 test.each([
   ['no JSON', '{"inbounds":', 'config.invalid'],
   ['another shape', '{"inbounds":{}}', 'config.invalid'],

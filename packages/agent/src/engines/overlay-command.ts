@@ -103,7 +103,9 @@ function parse(source: string): unknown {
   try {
     return JSON.parse(source);
   } catch (cause) {
-    throw new ProblemError('config.invalid', `the rendition is no JSON: ${messageOf(cause)}`, { cause });
+    // V8 quotes what stands around the place, and that may be a secret.
+    const why = messageOf(cause).replace(/, (?:\.{3})?".*is not valid JSON$/s, '');
+    throw new ProblemError('config.invalid', `the rendition is no JSON: ${why}`);
   }
 }
 

@@ -30,14 +30,17 @@ export async function runCommand(spawn: typeof nodeSpawn, command: Command): Pro
     ...(signal === undefined ? {} : { signal }),
   });
   let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout = (stdout + text).slice(-maxOutputChars)));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-maxOutputChars)));
-  // A program that ends without reading its input is judged by its exit code.
-  child.stdin.on('error', () => {}).end(input);
-  return await new Promise((resolve, reject) => {
+  // Heard of from the start: where no descriptor is free there are no pipes, and the error comes alone.
+  const ended = new Promise<CommandResult>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, name) =>
       resolve({ code, stdout, stderr, isTimedOut: name === 'SIGKILL' && child.killed }),
     );
   });
+  const pipes: Partial<Pick<typeof child, 'stdin' | 'stdout' | 'stderr'>> = child;
+  pipes.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout = (stdout + text).slice(-maxOutputChars)));
+  pipes.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-maxOutputChars)));
+  // A program that ends without reading its input is judged by its exit code.
+  pipes.stdin?.on('error', () => {}).end(input);
+  return await ended;
 }

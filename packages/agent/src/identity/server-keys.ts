@@ -23,8 +23,6 @@ export interface ServerKeys {
   useStored(): void;
   /** The next key is the one in use for good. */
   promote(): Promise<void>;
-  /** Forgets the next key. */
-  drop(): Promise<void>;
 }
 
 export async function openServerKeys(stateDir: string): Promise<ServerKeys> {
@@ -65,12 +63,6 @@ export async function openServerKeys(stateDir: string): Promise<ServerKeys> {
       await syncDirectory(path.dirname(file));
       ({ mtimeMs: madeMs } = await fs.stat(files.key));
       [previous, stored, key, next] = [stored, next, next, undefined];
-    },
-    async drop() {
-      await fs.rm(files.next, { force: true });
-      await syncDirectory(path.dirname(file));
-      next = undefined;
-      key = stored;
     },
   };
 }

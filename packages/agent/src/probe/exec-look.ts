@@ -1,4 +1,5 @@
 import type { spawn as nodeSpawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { redactText } from '@sbox/core';
 import type { LookResult } from './probe-state.ts';
 
@@ -22,9 +23,16 @@ export async function lookByExec(deps: ExecDeps, command: readonly string[], lim
   }
   limit.throwIfAborted();
   const child = deps.spawn(program, args, { detached: true, cwd: '/', env: {}, stdio: ['ignore', 'pipe', 'pipe'] });
+  // Heard of from the start: where no descriptor is free there are no pipes, and the error comes alone.
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once('error', reject);
+    // Not `close`: what it left running could hold its output open for ever.
+    child.once('exit', (code, signal) => resolve(code === null ? `was ended by ${signal}` : `ended with ${code}`));
+  });
   let said = '';
-  for (const output of [child.stdout, child.stderr]) {
-    output.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-maxWords * 4)));
+  const outputs: readonly (Readable | undefined)[] = [child.stdout, child.stderr];
+  for (const output of outputs) {
+    output?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-maxWords * 4)));
   }
   const endGroup = (): void => {
     try {
@@ -35,18 +43,13 @@ export async function lookByExec(deps: ExecDeps, command: readonly string[], lim
   };
   limit.addEventListener('abort', endGroup, { once: true });
   try {
-    // Not `close`: what it left running could hold its output open for ever.
-    const how = await new Promise<string>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code, signal) => resolve(code === null ? `was ended by ${signal}` : `ended with ${code}`));
-    });
+    const how = await ended;
     limit.throwIfAborted();
     const words = redactText(said.trim().split('\n').at(-1) ?? '').slice(0, maxWords);
     return { ok: how === 'ended with 0', detail: `${program} ${how}${words === '' ? '' : `: ${words}`}` };
   } finally {
     limit.removeEventListener('abort', endGroup);
     endGroup();
-    child.stdout.destroy();
-    child.stderr.destroy();
+    for (const output of outputs) output?.destroy();
   }
 }

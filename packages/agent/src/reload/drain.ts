@@ -5,6 +5,7 @@ import type { ControlApi } from '../engines/control-api.ts';
 import type { LiveSlot } from '../state/slots.ts';
 import type { EngineProcess } from '../supervisor/engine-process.ts';
 import { maxDraining } from './plan.ts';
+import { untilQuiet } from './quiet.ts';
 
 /** One running engine of a unit. */
 export interface Instance {
@@ -51,12 +52,7 @@ export class Drain implements AsyncDisposable {
     const leaving = new AbortController();
     const entry: Entry = { engine: { ...instance, connections: null, until }, leaving, done: Promise.resolve() };
     this.#engines.set(instance.slot.name, entry);
-    if (this.#engines.size > maxDraining) {
-      const few = this.engines
-        .filter(({ slot }) => slot.name !== instance.slot.name)
-        .toSorted((a, b) => (a.connections ?? 0) - (b.connections ?? 0))[0];
-      await (few && this.end(few))?.catch((error: unknown) => this.#warn(few, error));
-    }
+    if (this.#engines.size > maxDraining) await this.#makeRoom(instance);
     entry.done = this.#watch(entry, leaving.signal);
   }
 
@@ -83,6 +79,23 @@ export class Drain implements AsyncDisposable {
       await this.#remove(slot.name);
       process.release();
     }
+  }
+
+  /** Asked now: what was seen last may be from before the engine drained. */
+  async #makeRoom(newest: Instance): Promise<void> {
+    const { control } = this.#deps;
+    const others = this.engines.filter(({ slot }) => slot.name !== newest.slot.name);
+    const counted = others.map(async (engine) => {
+      const open = await control.connections(engine.slot.control).then(
+        (carried) => carried.open,
+        () => 0,
+      );
+      return { engine, open };
+    });
+    const [few] = (await Promise.all(counted)).toSorted((a, b) => a.open - b.open);
+    if (few === undefined) return;
+    await untilQuiet(this.#deps, few.engine.slot.control);
+    await this.end(few.engine).catch((error: unknown) => this.#warn(few.engine, error));
   }
 
   async #remove(slot: string): Promise<Entry | undefined> {

@@ -47,7 +47,9 @@ export async function findEngines(deps: FindDeps, search: EngineSearch): Promise
   if (identities.length === 0) return { serving: undefined, draining: [], others: [] };
   const record = await records.read(unit).catch(() => undefined);
   const names = new Set(candidates.map(({ name }) => name));
-  const all = [...candidates, ...(await slots.all(unit)).filter(({ name }) => !names.has(name))];
+  const known = [...candidates, ...(await slots.all(unit)).filter(({ name }) => !names.has(name))];
+  // Slots that an engine was only told of have one control API: the link says which of them it was told of last.
+  const all = [...known.filter(({ name }) => name === current), ...known.filter(({ name }) => name !== current)];
   const deadline = clock.monotonic() + search.timeoutMs;
   const found = await Promise.all(
     identities.map(async (identity) => {
@@ -60,11 +62,21 @@ export async function findEngines(deps: FindDeps, search: EngineSearch): Promise
       return { process, slot, isLinked, logStart: 0, until } satisfies Known;
     }),
   );
-  const known = found.filter((one): one is Known => 'slot' in one);
-  const serving = chooseServing(known, candidates, current);
-  const draining = known.filter((one) => one !== serving && one.until !== undefined);
+  const answering = found.filter((one): one is Known => 'slot' in one);
+  const serving = chooseServing(answering, candidates, current);
+  const draining = answering.filter((one) => one !== serving && one.until !== undefined);
   const others = found.filter((one) => one !== serving && !draining.includes(one as Known));
   return { serving, draining: draining.map((one) => ({ ...one, until: one.until ?? 0 })), others };
+}
+
+/** An engine that went with the machine leaves its mark behind, and a slot that is marked is never removed. */
+export async function unmark(slots: Slots, unit: string, draining: readonly Instance[]): Promise<void> {
+  const names = new Set(draining.map(({ slot }) => slot.name));
+  for (const { name } of await slots.all(unit)) {
+    if (names.has(name) || (await slots.drainsUntil(unit, name)) === undefined) continue;
+    // It is only about room.
+    await slots.drain(unit, name, undefined).catch(() => {});
+  }
 }
 
 /** The link is written before connections are moved, so that it is right whenever there is a choice. */

@@ -28,6 +28,7 @@ const answering = async (name: string) =>
 const frontTo = (from: number, to: number) => ({
   redirects: [{ network: 'tcp', listen: '127.0.0.1', from, to }] as const,
   isTracked: false,
+  served: [],
 });
 
 test('each connection goes to the engine of its time, and an end in one direction leaves the other open', async () => {
@@ -44,7 +45,7 @@ test('each connection goes to the engine of its time, and an end in one directio
   early.end(Buffer.alloc(size));
   const late = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).end('four');
   expect([await text(early), await text(late)]).toEqual([`a:${size}`, 'b:4']);
-  await front.point('edge', { redirects: [], isTracked: false });
+  await front.point('edge', { served: [], redirects: [], isTracked: false });
   await expect(once(connect(port, '127.0.0.1'), 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   for (const { server } of [a, b]) server.close();
 });

@@ -16,7 +16,7 @@ export function wayTo(slot: Placed, others: readonly Placed[]): Way {
     const to = Object.hasOwn(shift, tag) ? shift[tag] : undefined;
     return to === undefined || to === from ? [] : [{ network, listen, from, to }];
   });
-  return { redirects, isTracked: others.some(isShifted) || served.some(({ network }) => network === 'udp') };
+  return { served, redirects, isTracked: others.some(isShifted) || served.some(({ network }) => network === 'udp') };
 }
 
 /** The first lane that none of these is in: one serves, some drain, one more is about to end. */

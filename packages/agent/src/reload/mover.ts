@@ -11,6 +11,8 @@ export interface Redirect {
 
 /** Where the new connections of one unit go. */
 export interface Way {
+  /** What programs use. */
+  readonly served: readonly Pick<ListenPort, 'network' | 'listen_port'>[];
   /** None: to whoever listens on the ports. */
   readonly redirects: readonly Redirect[];
   /**

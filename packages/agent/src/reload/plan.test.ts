@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { reloadStrategies, type ReloadStrategy } from '@sbox/protocol';
 import fc from 'fast-check';
-import { planReload, type LiveFacts, type PlannedVersion, type ReloadFacts } from './plan.ts';
+import { asDone, planReload, type LiveFacts, type PlannedVersion, type ReloadFacts } from './plan.ts';
 
 const version: PlannedVersion = {
   digest: 'sha256:a',
@@ -64,6 +64,16 @@ test.each<[string, Partial<ReloadFacts>, ReloadStrategy, string]>([
   ],
 ])('%s', (_, more, strategy, message) => {
   expect(planReload({ ...facts, ...more })).toMatchObject({ strategy, message });
+});
+
+test.each([
+  ['will end 214 connections; swap would end 0', 'ended 214 connections; swap would have ended 0'],
+  ['will end all connections; swap would end some', 'ended all connections; swap would have ended some'],
+  ['nothing runs yet', 'nothing ran before'],
+])('%s: once that is done, it is said so', (message, done) => {
+  const plan = planReload(facts);
+  expect(asDone({ ...plan, message })).toEqual({ ...plan, message: done });
+  expect(asDone(asDone({ ...plan, message })).message).toBe(done);
 });
 
 test('why the gentler ways were not possible is said of each', () => {

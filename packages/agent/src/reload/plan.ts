@@ -106,6 +106,18 @@ export function planReload(facts: ReloadFacts, except: ReadonlyMap<ReloadStrateg
 const priceOf = (count: number | null): string =>
   count === null ? 'will end all connections' : `will end ${count} connection${count === 1 ? '' : 's'}`;
 
+const pastTense: readonly (readonly [string, string])[] = [
+  ['will end', 'ended'],
+  ['would end', 'would have ended'],
+  ['nothing runs yet', 'nothing ran before'],
+];
+
+/** A plan that was carried out, in words for what is over; plans of earlier agents are kept in slots as sentences. */
+export const asDone = (plan: ReloadPlan): ReloadPlan => ({
+  ...plan,
+  message: pastTense.reduce((text, [future, past]) => text.replace(future, past), plan.message),
+});
+
 /** What it would cost if the server allowed the gentler way, so that somebody knows whether that is worth it. */
 function comparison(strategy: ReloadStrategy, willEnd: number | null, { live }: Facts): string {
   if (willEnd === 0 || !['overlap', 'in-place', 'restart'].includes(strategy)) return '';

@@ -7,6 +7,7 @@ import { ProblemError, digestOf, messageOf, type Clock } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import { errorFields, type Logger } from '@sbox/daemon/log';
 import { runCommand } from '../engines/run-command.ts';
+import { openDirect } from '../probe/request.ts';
 import { noMover, type Mover, type Redirect, type Way } from './mover.ts';
 import { findObstacle, parseRuleset, tablePrefix } from './ruleset.ts';
 
@@ -72,28 +73,61 @@ function printRule({ network, listen, from, to }: Redirect): string {
     : `ip daddr ${listen} ${port} dnat ip to ${listen}:${to}`;
 }
 
-/** The whole table, in place of whatever it holds: nft(8) takes a file as one transaction. */
-export function printTable(table: string, redirects: readonly Redirect[]): string {
+/**
+ * A closed connection is remembered for a second instead of two minutes: a client that uses its port again meanwhile would
+ * be brought to the engine that it met then, which may be gone.
+ */
+const forgetful = ['  ct timeout closed {', '    protocol tcp;', '    policy = { time_wait: 1, close: 1 };', '  }'];
+
+/** Either end may send the first packet that is seen of a connection from before the table existed. */
+const forget = (port: number): string[] =>
+  ['dport', 'sport'].map((side) => `    tcp ${side} ${port} ct timeout set "closed"`);
+
+/**
+ * The whole table, in place of whatever it holds: nft(8) takes a file as one transaction. `forgets`: a kernel may know no
+ * time limits of one's own.
+ */
+export function printTable(table: string, { served, redirects }: Omit<Way, 'isTracked'>, forgets: boolean): string {
+  const ports = new Set(served.flatMap(({ network, listen_port }) => (network === 'tcp' ? [listen_port] : [])));
   const rules = redirects.map((redirect) => `    ${printRule(redirect)}`);
   const chain = (hook: string, priority: number): string[] => [
     `  chain ${hook} {`,
     `    type nat hook ${hook} priority ${priority}; policy accept;`,
     // The kernel follows connections only while some rule asks about them: without one, those that were redirected break.
     '    ct state invalid',
+    ...(forgets ? [...ports].flatMap(forget) : []),
     ...rules,
     '  }',
   ];
   // What arrives, and what programs of this machine send.
-  const lines = [...chain('prerouting', -100), ...chain('output', -100)];
+  const chains = [...chain('prerouting', -100), ...chain('output', -100)];
+  const lines = [...(forgets && ports.size > 0 ? forgetful : []), ...chains];
   return [`table inet ${table}`, `delete table inet ${table}`, `table inet ${table} {`, ...lines, '}', ''].join('\n');
 }
+
+/** The first of these that the kernel would take. @throws ProblemError `apply.failed` when it takes none */
+async function findAccepted(nft: Nft, [text = '', ...others]: readonly string[]): Promise<string> {
+  try {
+    await nft(['-c', '-f', '-'], text);
+    return text;
+  } catch (error) {
+    if (others.length === 0) throw error;
+    return await findAccepted(nft, others);
+  }
+}
+
+const isThere = async (nft: Nft, table: string): Promise<boolean> =>
+  await nft(['list', 'table', 'inet', table]).then(
+    () => true,
+    () => false,
+  );
 
 const repairMs = 2000;
 
 /** The tables of this agent, written as a whole and one after another, and put back when somebody takes them away. */
 function createTables(nft: Nft, { clock, log, stateDir }: Pick<RedirectsDeps, 'clock' | 'log' | 'stateDir'>) {
-  /** What each table should print, as it did when it was written. */
-  const written = new Map<string, { readonly way: Way; readonly text: string }>();
+  /** What each table should print, as it did when it was written; one of which that is not known is written once more. */
+  const written = new Map<string, { readonly way: Way; readonly text: string | undefined }>();
   /** Units that have none for sure. */
   const without = new Set<string>();
   const stopping = new AbortController();
@@ -113,19 +147,24 @@ function createTables(nft: Nft, { clock, log, stateDir }: Pick<RedirectsDeps, 'c
       if (without.has(unit)) return;
       const isOurs = written.delete(unit);
       // Named first, so that it may be missing.
-      await nft(['-f', '-'], `table inet ${table}\ndelete table inet ${table}\n`).catch((error: unknown) => {
-        if (isOurs) throw error;
-        // Whoever may not remove a table never made one.
+      await nft(['-f', '-'], `table inet ${table}\ndelete table inet ${table}\n`).catch(async (error: unknown) => {
+        // An earlier agent may have made one; whoever may not even look never made any.
+        if (isOurs || (await isThere(nft, table))) throw error;
         log.debug('No table was removed', { table, ...errorFields(error) });
       });
       without.add(unit);
       return;
     }
-    const text = printTable(table, way.redirects);
     without.delete(unit);
-    await nft(['-c', '-f', '-'], text);
-    await nft(['-f', '-'], text);
-    written.set(unit, { way, text: await nft(['list', 'table', 'inet', table]) });
+    await nft(
+      ['-f', '-'],
+      await findAccepted(
+        nft,
+        [true, false].map((forgets) => printTable(table, way, forgets)),
+      ),
+    );
+    // It is in force whether or not it can be printed now.
+    written.set(unit, { way, text: await nft(['list', 'table', 'inet', table]).catch(() => undefined) });
   }
 
   async function repair(): Promise<void> {
@@ -165,7 +204,39 @@ function createTables(nft: Nft, { clock, log, stateDir }: Pick<RedirectsDeps, 'c
   };
 }
 
-const notInstalled = 'nft is not installed (package nftables)';
+/**
+ * A table outlives the program that made it: where connections still come to an engine on other ports, it stays there, for
+ * nobody could take the table away. What was found so once is not looked for again, as an engine may be starting.
+ */
+export function withoutNft(): Mover {
+  const none = noMover('nft is not installed (package nftables)');
+  const inForce = new Map<string, string>();
+  return {
+    ...none,
+    async point(unit, way) {
+      const key = JSON.stringify(way.redirects);
+      if (inForce.get(unit) === key || (await areInForce(way.redirects))) inForce.set(unit, key);
+      else await none.point(unit, way);
+    },
+  };
+}
+
+const dialMs = 1000;
+
+/** Whether somebody answers at each of these ports, though the engine listens on others. */
+async function areInForce(redirects: readonly Redirect[]): Promise<boolean> {
+  const dialed = redirects
+    .filter(({ network }) => network === 'tcp')
+    .map(async ({ listen, from: port }) => {
+      const host = wildcards.has(listen) ? '127.0.0.1' : listen;
+      return await openDirect({ host, port }, AbortSignal.timeout(dialMs)).then(
+        (socket) => socket.destroy().destroyed,
+        () => false,
+      );
+    });
+  const answers = await Promise.all(dialed);
+  return answers.length > 0 && answers.every(Boolean);
+}
 
 /**
  * Moves connections by a table of nftables for each unit. Sources stay what they are, UDP goes too, and nothing of it
@@ -173,17 +244,19 @@ const notInstalled = 'nft is not installed (package nftables)';
  */
 export function createRedirects(deps: RedirectsDeps): Mover {
   const nft = findNft(deps.spawn, deps.searchPath);
-  if (nft === undefined) return noMover(notInstalled);
+  if (nft === undefined) return withoutNft();
   const tables = createTables(nft, deps);
   return {
     holdsPorts: false,
     async findProblem(ports) {
       const odd = ports.find(({ listen }) => !wildcards.has(listen) && isIP(listen) === 0);
       if (odd !== undefined) return `connections to ${odd.listen} cannot be redirected`;
+      if (isTableFull()) return 'the kernel follows nearly as many connections as it can (nf_conntrack_max)';
       if (hasOldTables()) return 'rules of the older iptables (iptables-legacy) are in force, which nft does not show';
       const sample = ports.map(({ network, listen, listen_port: from }) => ({ network, listen, from, to: from }));
       try {
-        await nft(['-c', '-f', '-'], printTable(`${prefixOf(deps.stateDir)}check`, sample));
+        const table = `${prefixOf(deps.stateDir)}check`;
+        await nft(['-c', '-f', '-'], printTable(table, { served: ports, redirects: sample }, false));
         const ruleset = await nft(['-t', 'list', 'ruleset']);
         if (ruleset.length >= maxRulesetChars) return 'there are more nftables rules than can be looked through';
         return findObstacle(parseRuleset(ruleset), ports, ownAddresses());
@@ -194,6 +267,17 @@ export function createRedirects(deps: RedirectsDeps): Mover {
     point: async (unit, way) => await tables.write(unit, way),
     [Symbol.asyncDispose]: async () => await tables[Symbol.asyncDispose](),
   };
+}
+
+/** A redirect makes the kernel follow every connection of the machine; what finds no room is dropped. */
+function isTableFull(): boolean {
+  const read = (name: string): number => Number(readFileSync(`/proc/sys/net/netfilter/nf_conntrack_${name}`, 'utf8'));
+  try {
+    return read('count') > 0.8 * read('max');
+  } catch {
+    // Not followed at all until now, or not ours to see.
+    return false;
+  }
 }
 
 /** Tables of the kernel's interface from before nftables, for whoever may see them. */

@@ -61,7 +61,11 @@ test.each([
     input('ct state established,related accept\n\t\tct status dnat accept', 'drop'),
   ],
   ['a redirect to another port', nat('tcp dport 80 redirect to :8080')],
-  ['another machine', nat('tcp dport 443 dnat to 172.17.0.2:443')],
+  ['another machine', nat('tcp dport 8443 dnat to 172.17.0.2:443')],
+  ['the same port of another protocol', nat('udp dport 443 redirect to :8443')],
+  ['the same port of another machine', nat('ip daddr 192.0.2.8 tcp dport 443 dnat to 172.17.0.2:443')],
+  ['all ports but a few', nat('tcp dport != { 80, 400-500 } redirect to :8080')],
+  ['what only passes through', nat('fib daddr type != local tcp dport 443 redirect to :8443')],
   [
     'a table of another agent',
     chain('nat hook prerouting', 'tcp dport 80 redirect to :443', 'accept', 'inet sboxagent_00000000_edge'),
@@ -82,6 +86,16 @@ test.each([
   ['port hopping to an own address', nat('udp dport 20000-50000 dnat to 192.0.2.7:443'), 'sends traffic there'],
   ['a range of targets', nat('tcp dport 80 redirect to :400-500'), 'sends traffic there'],
   ['a map', nat('redirect to :tcp dport map { 80 : 443 }'), 'sends traffic there'],
+  ['our port, somewhere else', nat('tcp dport 443 redirect to :8443'), 'redirects traffic that goes there'],
+  [
+    'our port, as programs of this machine dial it',
+    'table ip x {\n\tchain c {\n\t\ttype nat hook output priority -110; policy accept;\n\t\ttcp dport 443 redirect to :8443\n\t}\n}\n',
+    'redirects traffic that goes there',
+  ],
+  ['our port, to another machine', nat('tcp dport { 80, 443 } dnat to 172.17.0.2'), 'redirects traffic that goes there'],
+  ['all ports', nat('meta l4proto tcp redirect to :8443'), 'redirects traffic that goes there'],
+  ['ports in a set', nat('tcp dport @wanted redirect to :8443'), 'redirects traffic that goes there'],
+  ['all but others', nat('tcp dport != 22 redirect to :8443'), 'redirects traffic that goes there'],
   ['what cannot be read', nat('tcp dport 80 counter packets 0 bytes 0 xt target "REDIRECT"'), 'sends traffic there'],
 ])('an obstacle: %s', (_, text, words) => expect(obstacle(text)).toContain(words));
 

@@ -43,8 +43,9 @@ export function parseRuleset(text: string): Chain[] {
 export const tablePrefix = 'sboxagent_';
 
 /**
- * What of other programs' rules stands in the way of a redirect, in a sentence: a rule that sends traffic to one of these
- * ports, for it comes first and is not redirected again; and a firewall, for it sees the port that was redirected to.
+ * What of other programs' rules stands in the way of a redirect, in a sentence: a rule that redirects what goes to one of
+ * these ports or sends traffic there, for the first redirect of a connection is its only one; and a firewall, for it sees
+ * the port that was redirected to.
  * @param ownAddresses of this machine
  */
 export function findObstacle(
@@ -56,6 +57,10 @@ export function findObstacle(
   for (const { table, name, rules } of foreign) {
     const sender = rules.find((rule) => ports.some(({ listen_port }) => sendsTo(rule, listen_port, ownAddresses)));
     if (sender !== undefined) return `the rule "${brief(sender)}" (table ${table}, chain ${name}) sends traffic there`;
+    const taker = rules.find((rule) => ports.some((port) => takesFrom(rule, port, ownAddresses)));
+    if (taker !== undefined) {
+      return `the rule "${brief(taker)}" (table ${table}, chain ${name}) redirects traffic that goes there`;
+    }
   }
   if (ports.every(({ listen }) => isLoopback(listen))) return undefined;
   for (const input of foreign.filter(({ base }) => base?.hook === 'input' && base.type === 'filter')) {
@@ -88,6 +93,23 @@ function sendsTo(rule: string, port: number, ownAddresses: readonly string[]): b
   if (first !== undefined) return port >= Number(first) && port <= Number(last ?? first);
   // Without a port it stays the same; a map may hold any.
   return / map |@/.test(to);
+}
+
+/** Whether a rule may redirect what goes to this port; what cannot be read of its conditions is taken as met. */
+function takesFrom(rule: string, { network, listen_port }: ListenPort, ownAddresses: readonly string[]): boolean {
+  // `ct status dnat` only asks.
+  const [conditions = '', action] = rule.split(/\b(redirect|dnat(?= (?:ip6? )?(?:addr \. port )?to ))\b/);
+  if (action === undefined || /\bfib daddr type != local\b/.test(conditions)) return false;
+  const [, daddr = ''] = /\bip6? daddr ([\da-f.:]+)(?: |$)/.exec(conditions) ?? [];
+  if (daddr !== '' && !isLoopback(daddr) && !ownAddresses.includes(daddr)) return false;
+  const [, protocol] = /\b(tcp|udp) [ds]port\b|\bl4proto (tcp|udp)\b/.exec(conditions)?.filter(Boolean) ?? [];
+  if (protocol !== undefined && protocol !== network) return false;
+  const [, not, named] = /\bdport (!= )?(\{ [\d, -]*\}|\d+(?:-\d+)?)(?: |$)/.exec(conditions) ?? [];
+  if (named === undefined) return true;
+  const isNamed = [...named.matchAll(/(\d+)(?:-(\d+))?/g)].some(
+    ([, first, last = first]) => listen_port >= Number(first) && listen_port <= Number(last),
+  );
+  return isNamed === (not === undefined);
 }
 
 /** Shifted ports are below what Linux gives to outgoing connections. */

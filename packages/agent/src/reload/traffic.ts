@@ -56,9 +56,9 @@ export function createTraffic({ name, slots, mover, clock, log, drainMs }: Traff
     isMissed = false;
   }
 
-  async function isRoutedTo(slot: LiveSlot): Promise<boolean> {
+  async function canPoint(slot: LiveSlot): Promise<boolean> {
     try {
-      await routeTo(slot);
+      await point(slot);
       return true;
     } catch (error) {
       isMissed = true;
@@ -67,7 +67,7 @@ export function createTraffic({ name, slots, mover, clock, log, drainMs }: Traff
     }
   }
 
-  const routeTo = async (slot: LiveSlot): Promise<void> => await inTurn(async () => await point(slot));
+  const isRoutedTo = async (slot: LiveSlot): Promise<boolean> => await inTurn(async () => await canPoint(slot));
 
   /** The disk hears of it first: an agent that comes after this one finishes what is written there. */
   async function handOver(before: Instance | undefined, next: Instance, isOverlap: boolean): Promise<void> {
@@ -78,6 +78,8 @@ export function createTraffic({ name, slots, mover, clock, log, drainMs }: Traff
       await slots.point(name, 'current', next.slot.name);
       await point(next.slot, drains ? [before] : []);
     } catch (error) {
+      // What failed may have had its effect all the same.
+      if (before?.process.isAlive === true) await canPoint(before.slot);
       if (before !== undefined) await slots.point(name, 'current', before.slot.name);
       if (drains) await slots.drain(name, before.slot.name, undefined);
       throw error;
@@ -87,7 +89,7 @@ export function createTraffic({ name, slots, mover, clock, log, drainMs }: Traff
   }
 
   return {
-    routeTo,
+    routeTo: async (slot) => await inTurn(async () => await point(slot)),
     isRoutedTo,
     async retry(slot) {
       if (isMissed) await isRoutedTo(slot);
@@ -95,8 +97,8 @@ export function createTraffic({ name, slots, mover, clock, log, drainMs }: Traff
     handOver: async (before, next, isOverlap) => await inTurn(async () => await handOver(before, next, isOverlap)),
     async clear(slot) {
       for (const engine of drain.engines) {
-        const isInWay = meet(engine.slot.report.listens, slot.report.listens) || laneOf(engine.slot) === laneOf(slot);
-        if (isInWay) await drain.end(engine);
+        const isAlike = engine.slot.name === slot.name || laneOf(engine.slot) === laneOf(slot);
+        if (isAlike || meet(engine.slot.report.listens, slot.report.listens)) await drain.end(engine);
       }
     },
     async onEnd(ended) {
@@ -112,7 +114,7 @@ export function createTraffic({ name, slots, mover, clock, log, drainMs }: Traff
     async close() {
       await inTurn(async () => {
         [target, isMissed] = [undefined, false];
-        await mover.point(name, { redirects: [], isTracked: false });
+        await mover.point(name, { served: [], redirects: [], isTracked: false });
       }).catch((error: unknown) => {
         log.error('The redirects of a unit could not be removed', { unit: name, ...errorFields(error) });
       });

@@ -3,18 +3,19 @@ import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { chmod, chown, link, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { testAsRoot } from '../../test/needing.ts';
 import { listenOn, openStateDouble, type StateDouble } from '../../test/state-double.ts';
 import type { Scene, SceneDeps } from '../doctor/scene.ts';
 import { createDisk } from '../state/disk.ts';
 import { inspectState } from '../state/inspect.ts';
 import { createProc } from '../supervisor/proc.ts';
 import { afterLock, beforeLock, mend, planRescue, type RescueLine } from './rescue.ts';
+import { permissions } from './permissions.ts';
 import { createRoom } from './room.ts';
 import type { RescueScene, Wishes } from './step.ts';
 
 const noWishes: Wishes = { liftQuarantine: false, releaseHold: false, removeRedirects: false, engine: undefined };
 const engine = { kind: 'sing-box' as const, path: '/bin/sing-box', version: '1.14.4', tags: [] };
-const isRoot = process.getuid?.() === 0;
 
 type More = Partial<Wishes> & { readonly deps?: Partial<SceneDeps> };
 
@@ -133,7 +134,7 @@ describe('rescue', () => {
     expect(statSync(path.join(state.directory, 'journal.ndjson')).mode & 0o777).toBe(0o600);
   });
 
-  (isRoot ? test : test.skip)('files of another user go to the owner of the directory', async () => {
+  testAsRoot('files of another user go to the owner of the directory', async () => {
     await using state = await openStateDouble();
     const { name } = state.addVersion({ generation: 1 });
     const config = path.join(state.directory, `slots/edge/${name}/config.json`);
@@ -245,7 +246,56 @@ describe('rescue', () => {
     expect((await mend(opener(state), [full])).map(({ state: is }) => is)).toEqual(['advice']);
   });
 
-  (isRoot ? test : test.skip)('a second name of a file elsewhere is not handed over', async () => {
+  test('on a full disk nothing goes that lies behind a link', async () => {
+    await using state = await openStateDouble();
+    const outside = `${state.directory}-outside`;
+    await mkdir(outside);
+    try {
+      await writeFile(path.join(outside, 'syslog.1'), 'x');
+      await writeFile(path.join(outside, '0'.repeat(64)), 'x');
+      await symlink(outside, path.join(state.directory, 'logs'));
+      await mkdir(path.join(state.directory, 'blobs'));
+      await symlink(outside, path.join(state.directory, 'blobs/sha256'));
+      await mend(opener(state), [createRoom(async () => await Promise.resolve(0))]);
+      expect(await readdir(outside)).toHaveLength(2);
+    } finally {
+      await rm(outside, { recursive: true });
+    }
+  });
+
+  testAsRoot('what was put in the place of a file or a folder after the look is left as it is', async () => {
+    await using state = await openStateDouble();
+    const outside = `${state.directory}-outside`;
+    await mkdir(outside);
+    try {
+      for (const name of ['config.json', 'slot.json']) {
+        await writeFile(path.join(outside, name), '');
+        await chmod(path.join(outside, name), 0o600);
+      }
+      const [slots, procs] = [path.join(state.directory, 'slots'), path.join(state.directory, 'procs')];
+      for (const folder of [slots, procs]) {
+        await mkdir(folder, { mode: 0o700 });
+        for (const name of ['config.json', 'slot.json']) await writeFile(path.join(folder, name), '');
+        await chmod(path.join(folder, 'config.json'), 0o777);
+      }
+      await chown(state.directory, 65_534, 65_534);
+      const steps = await permissions.find(opener(state)());
+      expect(steps.length).toBeGreaterThan(5);
+      await rm(slots, { recursive: true });
+      await symlink(outside, slots);
+      await rm(path.join(procs, 'config.json'));
+      await symlink(path.join(outside, 'config.json'), path.join(procs, 'config.json'));
+      const ends = await Promise.allSettled(steps.map(async ({ act }) => await act?.()));
+      expect(ends.some(({ status }) => status === 'rejected')).toBe(true);
+      for (const name of ['config.json', 'slot.json'])
+        expect(statSync(path.join(outside, name))).toMatchObject({ uid: 0, mode: 0o100600 });
+      expect(statSync(path.join(procs, 'slot.json')).uid).toBe(65_534);
+    } finally {
+      await rm(outside, { recursive: true });
+    }
+  });
+
+  testAsRoot('a second name of a file elsewhere is not handed over', async () => {
     await using state = await openStateDouble();
     const outside = `${state.directory}-outside`;
     await writeFile(outside, '', { mode: 0o644 });

@@ -1,6 +1,6 @@
-import { readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { readFile, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { ownEntries } from './own-entries.ts';
+import { ownEntries, type Entry } from './own-entries.ts';
 import type { Repair, Step } from './step.ts';
 
 const mib = 1024 * 1024;
@@ -14,7 +14,9 @@ export const createRoom = (freeBytes: (directory: string) => Promise<number>): R
   name: 'room',
   find: async ({ scene: { stateDir } }) => {
     if ((await freeBytes(stateDir)) >= leastFreeBytes) return [];
-    const steps = [...(await oldLogs(stateDir)), ...(await unreferenced(stateDir))];
+    // They are never found through a link: what it leads to is somebody else's.
+    const entries = await ownEntries(stateDir);
+    const steps = [...oldLogs(stateDir, entries), ...(await unreferenced(stateDir, entries))];
     return steps.length > 0
       ? steps
       : [
@@ -30,37 +32,36 @@ export const room = createRoom(async (directory) => {
   return space === undefined ? Infinity : space.bavail * space.bsize;
 });
 
-const removal = async (file: string, why: string): Promise<Step> => {
-  const { size } = await stat(file).catch(() => ({ size: 0 }));
-  const what = `remove ${file} (${(size / mib).toFixed(1)} MiB): ${why}`;
-  return { what, act: async () => await rm(file, { force: true }) };
-};
+const removal = ({ file, stats }: Entry, why: string): Step => ({
+  what: `remove ${file} (${(stats.size / mib).toFixed(1)} MiB): ${why}`,
+  act: async () => await rm(file, { force: true }),
+});
 
-async function oldLogs(stateDir: string): Promise<Step[]> {
-  const directory = path.join(stateDir, 'logs');
-  const names = (await readdir(directory).catch(() => [])).filter((name) => /\.\d+(\.(gz|zst))?$/.test(name));
-  return await Promise.all(names.map(async (name) => await removal(path.join(directory, name), 'an old log')));
-}
+const filesIn = (directory: string, entries: readonly Entry[]): Entry[] =>
+  entries.filter(({ file, stats }) => stats.isFile() && path.dirname(file) === directory);
+
+const oldLogs = (stateDir: string, entries: readonly Entry[]): Step[] =>
+  filesIn(path.join(stateDir, 'logs'), entries)
+    .filter(({ file }) => /\.\d+(\.(gz|zst))?$/.test(file))
+    .map((entry) => removal(entry, 'an old log'));
 
 /** Content lies under its digest, and whatever needs it names the digest. */
-async function unreferenced(stateDir: string): Promise<Step[]> {
-  const named = await namedDigests(stateDir);
-  const steps: Step[] = [];
-  for (const folder of ['blobs/sha256', 'engines/sha256']) {
-    const directory = path.join(stateDir, folder);
-    for (const name of await readdir(directory).catch(() => [])) {
+async function unreferenced(stateDir: string, entries: readonly Entry[]): Promise<Step[]> {
+  const named = await namedDigests(entries);
+  return ['blobs/sha256', 'engines/sha256']
+    .flatMap((folder) => filesIn(path.join(stateDir, folder), entries))
+    .filter(({ file }) => {
+      const name = path.basename(file);
       const hex = /^[0-9a-f]{64}/.exec(name)?.[0];
-      const isNeeded = hex === undefined || (named.has(hex) && name === hex);
-      if (!isNeeded) steps.push(await removal(path.join(directory, name), 'nothing refers to it'));
-    }
-  }
-  return steps;
+      return hex !== undefined && !(named.has(hex) && name === hex);
+    })
+    .map((entry) => removal(entry, 'nothing refers to it'));
 }
 
 /** All digests in the agent's own files: journal, order, slots. */
-async function namedDigests(stateDir: string): Promise<ReadonlySet<string>> {
+async function namedDigests(entries: readonly Entry[]): Promise<ReadonlySet<string>> {
   const named = new Set<string>();
-  for (const { file, stats } of await ownEntries(stateDir)) {
+  for (const { file, stats } of entries) {
     const isRecord = /\/(slot\.json|[^/]+\.ndjson|accepted\.json)$/.test(file);
     if (!isRecord || stats.size > maxReadBytes) continue;
     const text = await readFile(file, 'latin1').catch(() => '');

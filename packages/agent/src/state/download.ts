@@ -10,6 +10,8 @@ export interface Download {
   /** Where it lies when it is complete. */
   readonly file: string;
   readonly mode: number;
+  /** Where it lies until then; beside the file by default. */
+  readonly part?: string;
   /** What came so far is kept for the next try. Only where a digest names the same bytes at any time. */
   readonly isResumable: boolean;
   readonly open: (offset: number, signal: AbortSignal) => Promise<ContentStream>;
@@ -37,7 +39,7 @@ export const partAgeMs = 24 * 3_600_000;
  * @throws ProblemError `blob.digest-mismatch`, `blob.fetch-failed`, `disk.full`
  */
 export async function download(deps: DownloadDeps, job: Download): Promise<void> {
-  const part = partOf(job.file);
+  const part = job.part ?? partOf(job.file);
   let held = job.isResumable ? ((await deps.files.facts(part))?.size ?? 0) : 0;
   if (held > job.size) held = 0;
   await refuseWhenFull(deps, job, held);

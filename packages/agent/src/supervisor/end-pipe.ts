@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
 import { runCommand } from '../engines/run-command.ts';
 
 /** The engine inherits one end of a pipe as this descriptor and never uses it; the kernel closes it when all is over. */
-export const endFd = 3;
+const endFd = 3;
 
 const makeMs = 2000;
 let made = 0;

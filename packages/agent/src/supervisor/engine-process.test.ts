@@ -15,6 +15,7 @@ import path from 'node:path';
 import { systemClock } from '@sbox/core';
 import { createLineSink, createLogger } from '@sbox/daemon/log';
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { testUnless } from '../../test/needing.ts';
 import { openEndPipe } from './end-pipe.ts';
 import { adopt, launch, type EngineProcess, type ProcessDeps } from './engine-process.ts';
 import { findLeftBehind, markName } from './family.ts';
@@ -271,11 +272,16 @@ function makeCgroup(): string | undefined {
   return undefined;
 }
 
-test('an engine that the kernel ended for want of memory is told from one that somebody killed', async () => {
-  const own = makeCgroup();
-  // Only root of a machine with the memory controller can ask for this; the counters are read from files elsewhere.
-  if (own === undefined) return;
-  try {
+// Only root of a machine with the memory controller can ask for one; without it only the reading of counters is tested.
+const cgroup = makeCgroup();
+afterAll(() => {
+  if (cgroup !== undefined) rmdirSync(cgroup);
+});
+
+testUnless(cgroup === undefined ? 'it needs a memory cgroup' : undefined)(
+  'an engine that the kernel ended for want of memory is told from one that somebody killed',
+  async () => {
+    const own = cgroup ?? '';
     const go = path.join(directory, 'go');
     const child = await run(
       `echo $$ > ${own}/cgroup.procs; echo inside; until [ -e ${go} ]; do sleep 0.02; done; exec tail /dev/zero`,
@@ -286,7 +292,6 @@ test('an engine that the kernel ended for want of memory is told from one that s
     writeFileSync(go, '');
     expect(await child.exited).toMatchObject({ signal: 'SIGKILL', reason: 'oom' });
     expect(await adopted.exited).toMatchObject({ signal: null, reason: 'oom' });
-  } finally {
-    rmdirSync(own);
-  }
-}, 20_000);
+  },
+  20_000,
+);

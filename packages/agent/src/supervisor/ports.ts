@@ -121,7 +121,8 @@ async function bind({ network, listen, listen_port }: ListenPort): Promise<strin
 /** The ports of this machine. */
 export const systemSockets: Sockets = { free: freePorts, bind };
 
-const overlaps = (a: ListenPort, b: ListenPort): boolean =>
+/** Whether two listeners would take what is meant for the same place. */
+export const overlaps = (a: ListenPort, b: ListenPort): boolean =>
   a.network === b.network &&
   a.listen_port === b.listen_port &&
   (a.listen === b.listen || isAnywhere(a.listen) || isAnywhere(b.listen));

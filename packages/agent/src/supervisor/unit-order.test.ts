@@ -1,6 +1,6 @@
 import { expect, describe, test } from '@jest/globals';
 import fc from 'fast-check';
-import { dependantsOf, orderUnits } from './unit-order.ts';
+import { dependantsOf, findHolder, orderUnits } from './unit-order.ts';
 
 const unit = (name: string, ...depends_on: string[]) => ({ name, depends_on });
 const namesOf = (units: readonly { name: string }[]): string[] => units.map(({ name }) => name);
@@ -66,6 +66,16 @@ describe('what waits for units that do not run', () => {
     expect([...dependantsOf(units, ['dns'])]).toEqual(['edge', 'exit']);
     expect([...dependantsOf(units, ['dns', 'edge'])]).toEqual(['exit']);
     expect([...dependantsOf(units, [])]).toEqual([]);
+  });
+
+  test('the one that is waited for is named, and nobody waits for itself', () => {
+    const units = [unit('dns'), unit('edge', 'dns'), unit('exit', 'edge'), unit('other')];
+    const running = (...names: string[]) => units.map((one) => ({ ...one, isRunning: names.includes(one.name) }));
+    expect(findHolder(running('edge', 'exit'), unit('exit', 'edge'))).toBe('dns');
+    expect(findHolder(running('dns', 'edge'), unit('exit', 'edge'))).toBeUndefined();
+    expect(findHolder(running('dns', 'edge'), unit('exit'))).toBeUndefined();
+    expect(findHolder(running(), unit('dns'))).toBeUndefined();
+    expect(findHolder(running(), unit('other'))).toBeUndefined();
   });
 
   test('what does not wait could run: nothing it depends on waits or is down', () => {

@@ -46,6 +46,15 @@ export function dependantsOf(units: readonly Ordered[], failed: Iterable<string>
   return waiting;
 }
 
+/** The first of these that does not run and that a unit depends on, however many steps away. */
+export function findHolder(
+  others: readonly (Ordered & { readonly isRunning: boolean })[],
+  unit: Ordered,
+): string | undefined {
+  const all = [...others.filter(({ name }) => name !== unit.name), unit];
+  return others.find(({ name, isRunning }) => !isRunning && dependantsOf(all, [name]).has(unit.name))?.name;
+}
+
 /** Each unit that is left waits for another that is left, so that walking from one to the next ends where it was before. */
 function circleOf(units: readonly Ordered[], placed: ReadonlySet<string>): string {
   const left = new Map(units.flatMap((unit) => (placed.has(unit.name) ? [] : [[unit.name, unit]])));

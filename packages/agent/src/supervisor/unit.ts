@@ -1,9 +1,11 @@
 import { ProblemError, isoTime, messageOf } from '@sbox/core';
 import { errorFields } from '@sbox/daemon/log';
-import type { ReloadPlan, UnitStatus } from '@sbox/protocol';
+import type { ListenPort } from '@sbox/engines/sing-box/run';
+import type { ReloadPlan, Unit, UnitStatus } from '@sbox/protocol';
 import type { ProbeResult } from '../probe/probe.ts';
 import { Drain, sleepUnless, type Instance } from '../reload/drain.ts';
-import { findEngines } from '../reload/find-engines.ts';
+import { findEngines, unmark } from '../reload/find-engines.ts';
+import { asDone } from '../reload/plan.ts';
 import { untilQuiet } from '../reload/quiet.ts';
 import { createTraffic, type Traffic } from '../reload/traffic.ts';
 import type { Mover } from '../reload/mover.ts';
@@ -11,7 +13,7 @@ import { laneOf, type LiveSlot } from '../state/slots.ts';
 import type { EngineProcess, Exit } from './engine-process.ts';
 import { whyEnded } from './exit.ts';
 import type { LogFile } from './log-file.ts';
-import { portsNotHeld } from './ports.ts';
+import { overlaps, portsNotHeld } from './ports.ts';
 import { engineWords, type Readiness } from './ready.ts';
 import { decideRestart, freshRestartState, type RestartSettings, type RestartState } from './restart-policy.ts';
 import { createRunner, type Runner, type RunnerDeps } from './runner.ts';
@@ -25,6 +27,8 @@ export interface UnitDeps extends RunnerDeps {
   readonly drainMs: number;
   readonly drainEveryMs: number;
   readonly restart: RestartSettings;
+  /** Name of a unit that this one depends on and that does not run. */
+  readonly heldBy: (unit: Unit) => string | undefined;
   /** Something about the unit changed. */
   readonly onChange: () => void;
   /** It ended though nobody asked it to. */
@@ -134,8 +138,8 @@ export class SupervisedUnit implements AsyncDisposable {
 
   /** Remembers how a slot took over. */
   note(plan: ReloadPlan): void {
-    this.#reload = { ...plan, at: isoTime(this.#deps.clock.now()) };
-    this.#deps.log.info('How an engine took over', { ...plan });
+    this.#reload = { ...asDone(plan), at: isoTime(this.#deps.clock.now()) };
+    this.#deps.log.info('How an engine took over', { ...this.#reload });
     this.#deps.onChange();
   }
 
@@ -166,7 +170,10 @@ export class SupervisedUnit implements AsyncDisposable {
     // Only once, and never again before it is ready: a second one while it starts ends it.
     before.process.signal('SIGHUP');
     const readiness = await this.#untilReady(before.process, next);
-    if (readiness.kind === 'ready') await this.#traffic.routeTo(next);
+    if (readiness.kind === 'ready') {
+      this.#policy = freshRestartState;
+      await this.#traffic.routeTo(next);
+    }
     if (readiness.kind !== 'refused') return readiness;
     await this.#runner.point(before.slot);
     this.#use(before);
@@ -211,6 +218,7 @@ export class SupervisedUnit implements AsyncDisposable {
       await before.process.stop();
     }
     this.#logStart = candidate.logStart;
+    this.#policy = freshRestartState;
     this.#show('running');
     return { kind: 'ready' };
   }
@@ -229,6 +237,7 @@ export class SupervisedUnit implements AsyncDisposable {
     try {
       await this.#traffic.handOver(failed, instance, false);
       this.#use({ ...instance, slot });
+      this.#policy = freshRestartState;
       await this.#runner.remember(instance);
     } catch (error) {
       this.#deps.log.error('Connections could not be moved back', { unit: this.name, ...errorFields(error) });
@@ -243,6 +252,15 @@ export class SupervisedUnit implements AsyncDisposable {
     return true;
   }
 
+  /** Ends what drains on these ports: they are another unit's from now on. @throws ProblemError `unit.failed` */
+  async giveUp(ports: readonly ListenPort[]): Promise<void> {
+    for (const engine of this.draining) {
+      if (engine.slot.report.listens.some((own) => ports.some((port) => overlaps(own, port)))) {
+        await this.#drain.end(engine);
+      }
+    }
+  }
+
   /** Finds the engines that an earlier agent started, and which of these slots serves. */
   async adopt(candidates: readonly LiveSlot[]): Promise<LiveSlot | undefined> {
     await this.#stopWatching();
@@ -254,6 +272,7 @@ export class SupervisedUnit implements AsyncDisposable {
       this.#deps.log.warn('An engine that never served is ended', { unit: this.name, pid: process.identity.pid });
       await process.stop();
     }
+    await unmark(slots, this.name, draining);
     const latest = this.#deps.clock.now() + this.#deps.drainMs;
     for (const engine of draining) await this.#drain.add(engine, Math.min(engine.until, latest));
     if (serving === undefined) return undefined;
@@ -261,7 +280,7 @@ export class SupervisedUnit implements AsyncDisposable {
     await this.#runner.point(serving.slot);
     await slots.drain(this.name, serving.slot.name, undefined).catch(() => {});
     const { plan } = serving.slot;
-    this.#reload = plan === undefined ? null : { ...plan, at: isoTime(serving.process.startedAt) };
+    this.#reload = plan === undefined ? null : { ...asDone(plan), at: isoTime(serving.process.startedAt) };
     if (!(await this.#traffic.isRoutedTo(serving.slot))) return await this.#restartUnshifted(serving.slot);
     this.#show('running');
     return serving.slot;
@@ -350,6 +369,7 @@ export class SupervisedUnit implements AsyncDisposable {
       const live = this.#live;
       if (live?.process.isAlive === true) {
         this.#slot = live.slot;
+        await this.#traffic.isRoutedTo(live.slot);
         this.#show(state, message);
         throw error;
       }
@@ -396,14 +416,26 @@ export class SupervisedUnit implements AsyncDisposable {
       const process = this.#live?.process;
       const exit = process === undefined ? neverStarted : await orAborted(process.exited, signal);
       if (exit === undefined) return;
-      const delayMs = await this.#judge(slot, exit);
-      if (!(await sleepUnless(this.#deps.clock, delayMs, signal))) return;
+      const isHeld = process === undefined && this.#deps.heldBy(slot.unit) !== undefined;
+      const delayMs = isHeld ? 0 : await this.#judge(slot, exit);
+      if (!(await sleepUnless(this.#deps.clock, delayMs, signal)) || !(await this.#untilFree(slot, signal))) return;
       try {
         const { kind } = await this.#begin(this.#slot ?? slot);
         if (kind !== 'ready') await this.#end();
       } catch (error) {
         this.#show('failed', messageOf(error));
       }
+    }
+  }
+
+  /** While a unit that it depends on does not run, it is not started; what runs is not ended for that. */
+  async #untilFree({ unit }: LiveSlot, signal: AbortSignal): Promise<boolean> {
+    for (let shown = ''; ;) {
+      const holder = this.#deps.heldBy(unit);
+      if (holder === undefined) return !signal.aborted;
+      if (holder !== shown) this.#show('backoff', `waits for unit "${holder}", which does not run`);
+      shown = holder;
+      if (!(await sleepUnless(this.#deps.clock, heldEveryMs, signal))) return false;
     }
   }
 
@@ -422,6 +454,8 @@ export class SupervisedUnit implements AsyncDisposable {
     return delayMs;
   }
 }
+
+const heldEveryMs = 250;
 
 const neverStarted: Exit = { code: null, signal: null, uptimeMs: 0, reason: 'unknown' };
 

@@ -102,9 +102,14 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     let last = new ProblemError('manager.unreachable', 'no address of a manager is known', {
       fix: 'sboxagent join URL --token-file FILE',
     });
+    let front: TransportAnswer | undefined;
     for (const place of places.inTurn()) {
       try {
         const answer = await sendTo(place, wanted);
+        if (isFrontAlone(answer)) {
+          front ??= answer;
+          continue;
+        }
         places.answered(place);
         return answer;
       } catch (error) {
@@ -112,6 +117,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
         last = error;
       }
     }
+    if (front) return front;
     throw last;
   };
 
@@ -134,6 +140,10 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     [Symbol.asyncDispose]: pools[Symbol.asyncDispose],
   };
 }
+
+/** What stands before a manager says that it is not there: a manager's own words are problems. */
+const isFrontAlone = ({ status, headers }: TransportAnswer): boolean =>
+  status >= 502 && status <= 504 && headers['content-type']?.startsWith('application/problem+json') !== true;
 
 interface Places {
   readonly first: ManagerPlace;

@@ -17,11 +17,13 @@ function createRegistry(first: string) {
   const registry = {
     current: first,
     candidate: undefined as string | undefined,
-    fault: undefined as 'lost-request' | 'lost-answer' | 'no-route' | undefined,
+    fault: undefined as 'lost-request' | 'lost-answer' | 'no-route' | 'front-without-manager' | undefined,
     calls: [] as string[],
     take(signer: KeyPair, publicKey: string): void {
       if (registry.fault === 'lost-request') throw new ProblemError('manager.unreachable', 'gone');
       if (registry.fault === 'no-route') throw new ProblemError('route.not-found', 'what?');
+      if (registry.fault === 'front-without-manager')
+        throw new ProblemError('remote.failed', 'status 404', { details: { status: 404 } });
       if (signer.keyid !== registry.current && signer.keyid !== registry.candidate)
         throw new ProblemError('auth.signature-invalid', 'who?');
       if (signer.keyid === registry.candidate) [registry.current, registry.candidate] = [signer.keyid, undefined];
@@ -145,6 +147,23 @@ describe('a new key of a server', () => {
     },
   );
 
+  test.each(['front-without-manager', 'no-route'] as const)(
+    'a key that the manager took and nobody heard of is not forgotten for an answer of 404 (%s)',
+    async (fault) => {
+      await using opened = await openKeys();
+      const { keys, stateDir } = opened;
+      const registry = createRegistry(keys.key.keyid);
+      registry.current = (await keys.prepare()).keyid;
+      registry.fault = fault;
+      const reborn = await openServerKeys(stateDir);
+      await using rotation = rotationOf(reborn, registry);
+      await expect(rotation.rotate()).rejects.toBeInstanceOf(ProblemError);
+      registry.fault = undefined;
+      await rotation.rotate();
+      expect(reborn.key.keyid).toBe(registry.current);
+    },
+  );
+
   test('a manager that was restored from yesterday is told of the new key by the old one', async () => {
     await using opened = await openKeys();
     const { keys } = opened;
@@ -165,8 +184,7 @@ describe('a new key of a server', () => {
     registry.fault = 'no-route';
     await using rotation = rotationOf(keys, registry);
     await expect(rotation.rotate()).rejects.toMatchObject({ code: 'route.not-found' });
-    expect((await openServerKeys(stateDir)).key.keyid).toBe(before);
-    expect(await readdir(stateDir)).toEqual(['agent.key']);
+    expect([keys.key.keyid, (await openServerKeys(stateDir)).key.keyid]).toEqual([before, before]);
   });
 
   test('comes by itself when the old one is old enough, and not before', async () => {

@@ -130,29 +130,25 @@ async function introduce(deps: KeyRotationDeps, key: KeyPair): Promise<void> {
   throw new ProblemError('auth.signature-invalid', 'the manager knows none of the keys of this server');
 }
 
-/** Ends a rotation that was begun, wherever it stands. */
+/**
+ * Ends a rotation that was begun, wherever it stands. The next key is never given up: an answer may have been lost, and
+ * then it is the only one that the manager knows.
+ */
 async function finish(deps: KeyRotationDeps): Promise<void> {
   const { keys, log } = deps;
   const { next } = keys;
   if (!next) return;
-  try {
-    if (!(await tell(deps, next, next))) {
-      keys.useStored();
-      await introduce(deps, next);
-      // From here on the manager takes both; what is signed by the old one would be late from the next step on.
-      keys.useNext();
-      if (!(await tell(deps, next, next)))
-        throw new ProblemError('auth.signature-invalid', 'the next key was not taken');
-    }
+  if (!(await tell(deps, next, next))) {
+    keys.useStored();
+    await introduce(deps, next);
+    // From here on the manager takes both; what is signed by the old one would be late from the next step on.
     keys.useNext();
-    await keys.promote();
-    deps.onRotated(keys.key.keyid);
-    log.info('the key of this server was replaced', { keyid: keys.key.keyid });
-  } catch (error) {
-    // A manager of before keys could be replaced: the one that it has is good.
-    if (isUnknownRoute(error)) await keys.drop();
-    throw error;
+    if (!(await tell(deps, next, next))) throw new ProblemError('auth.signature-invalid', 'the next key was not taken');
   }
+  keys.useNext();
+  await keys.promote();
+  deps.onRotated(keys.key.keyid);
+  log.info('the key of this server was replaced', { keyid: keys.key.keyid });
 }
 
 /** The manager was restored from before the last rotation, and knows the key of then. */
@@ -165,5 +161,5 @@ async function mend(deps: KeyRotationDeps): Promise<void> {
   log.warn('the manager had forgotten the key of this server; it was told by the one before', { keyid: key.keyid });
 }
 
-const isUnknownRoute = (error: unknown): boolean =>
-  error instanceof ProblemError && (error.code === 'route.not-found' || error.details?.['status'] === 404);
+/** A manager of before keys could be replaced. */
+const isUnknownRoute = (error: unknown): boolean => error instanceof ProblemError && error.code === 'route.not-found';

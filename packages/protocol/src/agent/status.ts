@@ -74,7 +74,7 @@ export const reloadPlanSchema = named(
   z.object({
     unit: z.string(),
     strategy: looseEnum(reloadStrategies),
-    /** In a sentence: `will end 214 connections; swap would end 0`. */
+    /** In a sentence: `will end 214 connections; swap would end 0`; in a status, of what is over: `ended 214 …`. */
     message: z.string(),
     /** Open connections at that time; null when the engine could not be asked. */
     connections: z.nullable(countSchema),

@@ -30,7 +30,8 @@ export interface ReloadResult {
   readonly gap_ms: number;
   readonly latency_ms: { readonly median: number; readonly p99: number };
   /** From handing the order over until the new version serves. */
-  readonly serving_ms: Summary;
+  readonly serving_ms: number;
+  readonly serving_all_ms: Summary;
   /** Those of each reload that lost some: when the first and the last one were due after the order, and why. */
   readonly losses: readonly ReloadLoss[];
 }
@@ -97,7 +98,8 @@ export async function measureReloads({ strategy, config, reloads, program }: Rel
     streams_cut: report.streamsCut,
     gap_ms: round(report.gapMs),
     latency_ms: { median: round(report.latencyMs.median), p99: round(report.latencyMs.p99) },
-    serving_ms: summarize(servingMs),
+    serving_ms: summarize(servingMs).median,
+    serving_all_ms: summarize(servingMs),
     losses: lossesOf(load, begun),
   };
 }

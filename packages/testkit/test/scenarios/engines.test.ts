@@ -35,8 +35,9 @@ test('scenario 14: an engine that was upgraded and runs no version any more: tol
 
   const slow = /next start at (\S+)/;
   const status = await agent.until(
-    'in a crash loop with nothing that would start',
-    ({ units: [unit] }) => unit?.state === 'crash-loop' && slow.test(unit.message),
+    'in a crash loop, the version before it too',
+    ({ nack, units: [unit] }) =>
+      nack?.code === 'engine.crash-loop' && unit?.state === 'crash-loop' && slow.test(unit.message),
     60_000,
   );
   const [, nextAt = ''] = slow.exec(status.units[0]?.message ?? '') ?? [];

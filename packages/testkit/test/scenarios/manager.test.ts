@@ -73,5 +73,5 @@ test('scenario 29: a manager that was paused and one that is started meanwhile: 
   const status = await agent.until('on the next version', ({ committed }) => committed?.generation === 2);
   expect(status.nack).toBeNull();
   const generations = (await agent.local.history()).items.map(({ generation }) => generation);
-  expect(generations.toSorted((a, b) => a - b)).toEqual([1, 2]);
+  expect(generations).toEqual([2, 1]);
 });

@@ -44,6 +44,9 @@ test('scenario 15: SIGKILL of the agent at every step of the journal: one whole 
 }, 120_000);
 
 const isRoot = process.getuid?.() === 0;
+/** ./scripts/test prints by name what is left out. */
+const testAsRoot = (name: string, body: () => Promise<void>, timeoutMs: number): void =>
+  isRoot ? test(name, body, timeoutMs) : test.skip(`${name} (not here: it needs root)`, body, timeoutMs);
 
 function mount(...words: string[]): void {
   execFileSync('mount', words, { stdio: 'pipe' });
@@ -62,7 +65,7 @@ function fill(file: string): void {
   }
 }
 
-(isRoot ? test : test.skip)(
+testAsRoot(
   'scenario 17: a disk that is really full, twice: nothing that runs stops, and it heals by itself',
   async () => {
     await using scenario = await startScenario({

@@ -27,7 +27,14 @@ export type Work = (
   | { readonly do: 'record'; readonly record: JournalRecord }
   | { readonly do: 'accept'; readonly order: OrderData }
   | { readonly do: 'renew'; readonly order: OrderData; readonly unit: string }
-  | { readonly do: 'stage'; readonly order: OrderData; readonly unit: string; readonly isOvertaken: boolean }
+  | {
+      readonly do: 'stage';
+      readonly order: OrderData;
+      readonly unit: string;
+      readonly isOvertaken: boolean;
+      /** Monotonic time at which a download is not worth waiting for any more; null: its own limit counts. */
+      readonly overtakenAt: number | null;
+    }
   /** `kept`: what runs on beside them. */
   | { readonly do: 'check-ports'; readonly slots: readonly UnitRef[]; readonly kept: readonly UnitRef[] }
   | { readonly do: 'stop'; readonly unit: string }

@@ -11,7 +11,7 @@ import { isOlder, offerAgain, type Due } from './backlog.ts';
 import type { StagedSlot, Survey, UnitSeen, Work } from './effect.ts';
 import { isResultOf, resultOf } from './event.ts';
 import type { Failure } from './failure.ts';
-import { commitWork, go, log, generationFields, pause, rest, tidyUp, type Step } from './turn.ts';
+import { commitWork, go, log, generationFields, pause, rest, tidyUp, tolerated, type Step } from './turn.ts';
 import { takeOver } from './take-over-steps.ts';
 import {
   generationOf,
@@ -165,7 +165,7 @@ const renamed: Step = (state) => {
 };
 
 /** One unit after another is made ready, those that others depend on first. */
-const stageNext: Step = (state, answer, time) => {
+const stageNext: Step = (state, answer) => {
   if (state.following === null) return rest(state);
   const before = state.following;
   const fresh = isResultOf(answer, 'stage') ? [resultOf(answer, 'stage')] : [];
@@ -175,7 +175,17 @@ const stageNext: Step = (state, answer, time) => {
     if (!following.kept.includes(unit.name)) return stage({ ...state, following }, following, unit);
     staged.push(keptSlot(following, unit));
   }
-  return takeOver({ ...state, following }, following, time);
+  return go({ ...state, following }, [{ do: 'survey', order: following.order }], 'staged', 'refuse');
+};
+
+/** Somebody may have put a hold up while all of it was fetched and tried. */
+const staged: Step = (state, answer, time) => {
+  const { following } = state;
+  if (following === null) return rest(state);
+  const { hold } = resultOf(answer, 'survey');
+  if (hold === null || isEndedBy(hold, following.order.manifest)) return takeOver(state, following, time);
+  const held = { reason: hold.reason, order: following.order };
+  return go({ ...state, held, following: null }, [tolerated({ do: 'tidy' })], 'rest', 'rest');
 };
 
 const keptSlot = (following: Following, unit: Unit): StagedSlot => {
@@ -192,8 +202,10 @@ function stage(state: ApplyState, { order, survey }: Following, unit: Unit): App
   const engine = engineFor(unit, survey);
   const strike = survey.strikes.find((each) => each.digest === config.digest && each.engine === engine);
   if (strike?.isFinal !== true) {
-    const work: Work = { do: 'stage', order, unit: name, isOvertaken: isOvertaken(state), stage: 'verify' };
-    return go(state, [work], 'stageNext', 'refuse');
+    // What serves and is not confirmed in time is taken back in time, whatever is on its way.
+    const overtakenAt = state.watched?.confirm?.deadline ?? null;
+    const facts = { isOvertaken: isOvertaken(state), overtakenAt };
+    return go(state, [{ do: 'stage', order, unit: name, ...facts, stage: 'verify' }], 'stageNext', 'refuse');
   }
   const { code, message, digest } = strike;
   const failure: Failure = { stage: 'verify', code, message, unit: name, digest, isShared: false };
@@ -206,4 +218,4 @@ function isOvertaken({ backlog: { waiting }, following, isRollbackAsked }: Apply
   return !isSameOrder(waiting, following.order) && !isOlder(waiting, following.order);
 }
 
-export const followSteps = { surveyed, surveyFailed, begin, accepted, renamed, stageNext };
+export const followSteps = { surveyed, surveyFailed, begin, accepted, renamed, stageNext, staged };

@@ -15,6 +15,21 @@ const second = (): ReducerWorld =>
     .pass(watchMs + testSettings.watch_every_ms);
 const goodOf = ({ state }: ReducerWorld): number | undefined => state.journal.committed.at(-1)?.version.generation;
 
+describe('a hold', () => {
+  test('that is put up while an order is fetched and tried keeps it from taking over', () => {
+    const world = openWorld().offer(makeOrder(2)).answerUntil('stage');
+    world.hold = { reason: 'maintenance', until: null };
+    world.settle();
+    expect(world.running['edge']).toMatch(/^1\.1-/);
+    expect(world.names).not.toContain('SWITCHED');
+    expect(world.state).toMatchObject({ held: { reason: 'maintenance', order: { key: 'key-2' } }, following: null });
+    world.hold = null;
+    world.pass(testSettings.care_every_ms);
+    expect(world.running['edge']).toMatch(/^1\.2-/);
+    expect(world.state.held).toBeNull();
+  });
+});
+
 describe('a rollback by hand', () => {
   test('goes back, holds, and is ended by something newer', () => {
     const world = second();
@@ -39,6 +54,14 @@ describe('a rollback by hand', () => {
     world.wake().settle(fates);
     expect(world.notes.at(-1)).toMatchObject({ do: 'answer-rollback', problem: { code: 'history.empty' } });
     expect(world.state).toMatchObject({ held: null, isRollbackAsked: false });
+  });
+
+  test('that is asked for while all is made ready still comes to what was good', () => {
+    const world = second().offer(makeOrder(3));
+    world.answerUntil('stage').dispatch({ type: 'rollback' });
+    world.settle({ stage: failureOf('blob.fetch-failed') });
+    expect(world.running['edge']).toMatch(/^1\.1-/);
+    expect(world.state).toMatchObject({ watched: null, following: null, backlog: { waiting: null, retry: null } });
   });
 
   test('is asked for once at a time', () => {

@@ -2,7 +2,8 @@ import { expect, test, describe } from '@jest/globals';
 import { failureOf, makeOrder, openWorld, watchMs, type Fate, type ReducerWorld } from '../../../test/reducer-rig.ts';
 import type { Work } from './effect.ts';
 
-const tookOver = ['survey', 'accept', 'INTENT', 'stage', 'STAGED', 'check-ports', 'SWITCHED', 'switch', 'verify'];
+const staged = ['survey', 'accept', 'INTENT', 'stage', 'survey'];
+const tookOver = [...staged, 'STAGED', 'check-ports', 'SWITCHED', 'switch', 'verify'];
 
 /** What was done, without what is done now and then. */
 const doneIn = ({ names }: ReducerWorld): string[] =>
@@ -85,7 +86,7 @@ describe('hints', () => {
     expect(doneIn(world)).toEqual([...tookOver, 'SERVING', 'keep']);
     const { watched } = world.state;
     world.offer(makeOrder(2)).settle();
-    expect(doneIn(world).slice(11)).toEqual(['survey']);
+    expect(doneIn(world).slice(12)).toEqual(['survey']);
     expect(world.state.watched).toEqual(watched);
   });
 

@@ -35,6 +35,7 @@ export type StepName =
   | 'rolledBack'
   | 'serving'
   | 'stageNext'
+  | 'staged'
   | 'surveyFailed'
   | 'surveyed'
   | 'switchFailed'

@@ -6,7 +6,7 @@ function openWatch() {
   const clock = createFakeClock();
   const cloned: string[] = [];
   const watch = createCloneWatch({ clock, onCloned: (serverId) => void cloned.push(serverId) });
-  const ask = async (bootId: string | undefined, afterMs = 10_000): Promise<string> => {
+  const ask = async (bootId: string | undefined, afterMs = 70_000): Promise<string> => {
     await clock.advance(afterMs);
     try {
       watch.admit('srv_1', bootId);
@@ -43,8 +43,20 @@ describe('scenario 24: a cloned identity', () => {
     expect(await askAll('a', 'b', 'c', 'd')).not.toContain('server.identity-cloned');
     expect(await ask('e')).toBe('admitted');
     expect(await ask('d', 1000)).toBe('admitted');
+    expect(await ask('d', 30_000)).toBe('admitted');
     expect(await ask('e')).toBe('admitted');
     expect(cloned).toEqual([]);
+  });
+
+  test('shows soon when both ask often', async () => {
+    const { ask, cloned } = openWatch();
+    await ask('a');
+    for (let second = 0; second < 10 && cloned.length === 0; second += 1) {
+      await ask('b', 500);
+      await ask('a', 500);
+    }
+    expect(await ask('b', 500)).toBe('server.identity-cloned');
+    expect(await ask('a', 500)).toBe('admitted');
   });
 
   test('is over when the first machine was silent for long, and does not bother agents that name no run', async () => {

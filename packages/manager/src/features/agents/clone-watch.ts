@@ -19,11 +19,17 @@ interface Runs {
   seenMs: number;
   /** The run before; a restarted agent never comes back with it. */
   before: string | undefined;
+  /** Requests of the run before that came after the first one of this run. */
+  late: number;
   readonly refused: Set<string>;
 }
 
-/** Requests of a run that ended may come late, through proxies. */
-const lateMs = 5000;
+/**
+ * Requests of a run that ended may come late: the kernel goes on sending what a dead process wrote, and proxies hold it
+ * back. A signature is good for so long, and an agent waits for so few answers at once.
+ */
+const lateMs = 60_000;
+const maxLate = 8;
 /** The first machine was switched off: the other may have the identity. */
 const goneMs = 600_000;
 const maxRefused = 16;
@@ -42,13 +48,14 @@ export function createCloneWatch({ clock, onCloned }: CloneWatchDeps): CloneWatc
     runs.before = runs.bootId;
     runs.bootId = bootId;
     runs.sinceMs = now;
+    runs.late = 0;
   };
 
   return {
     admit(serverId, bootId) {
       if (bootId === undefined || bootId === '') return;
       const now = clock.monotonic();
-      const first: Runs = { bootId, sinceMs: now, seenMs: now, before: undefined, refused: new Set() };
+      const first: Runs = { bootId, sinceMs: now, seenMs: now, before: undefined, late: 0, refused: new Set() };
       const runs = servers.get(serverId) ?? first;
       servers.set(serverId, runs);
       if (runs.refused.has(bootId)) {
@@ -56,7 +63,8 @@ export function createCloneWatch({ clock, onCloned }: CloneWatchDeps): CloneWatc
         runs.refused.clear();
       }
       if (bootId === runs.before) {
-        if (now - runs.sinceMs < lateMs) return;
+        runs.late += 1;
+        if (now - runs.sinceMs < lateMs && runs.late <= maxLate) return;
         // The one that was there first is heard again: the other one is its copy.
         const copy = runs.bootId;
         if (runs.refused.size < maxRefused) runs.refused.add(copy);

@@ -1,4 +1,4 @@
-import { hex, payloadTypes, sealEnvelope, toBase64, type Envelope } from '@sbox/core';
+import { hex, payloadTypes, sealEnvelope, toBase64, type Clock, type Envelope } from '@sbox/core';
 import { sha256, type KeyPair } from '@sbox/daemon/keys';
 import type { Trust } from '@sbox/protocol';
 import type { MetaRepository } from '../../database/meta-repository.ts';
@@ -9,6 +9,7 @@ export interface TrustDeps {
   readonly onlineKey: KeyPair;
   /** The CA of the manager's certificate; null when it has one of the public web. */
   readonly ca: { readonly pem: string; readonly sha256: string } | null;
+  readonly clock: Clock;
 }
 
 export interface TrustAnswer {
@@ -19,15 +20,19 @@ export interface TrustAnswer {
 
 const metaKey = 'trust';
 
-/** The trust document under the root key. Its version grows when what it says changes, and only then. */
-export async function openTrust({ meta, rootKey, onlineKey, ca }: TrustDeps): Promise<TrustAnswer> {
+/**
+ * The trust document under the root key. Its version grows when what it says changes, and only then; it is a time, so
+ * that one that is made after a restore is newer than all that servers saw before.
+ */
+export async function openTrust({ meta, rootKey, onlineKey, ca, clock }: TrustDeps): Promise<TrustAnswer> {
   const says = {
     keys: [{ keyid: onlineKey.keyid, public_key: toBase64(onlineKey.publicKey) }],
     ca_sha256: ca?.sha256 ?? null,
   };
   const digest = hex(sha256(Buffer.from(JSON.stringify(says))));
   const [oldVersion = '0', oldDigest] = ((await meta.get(metaKey)) ?? '').split(' ');
-  const version = oldDigest === digest ? Number(oldVersion) : Number(oldVersion) + 1;
+  const next = Math.max(Number(oldVersion) + 1, Math.floor(clock.now() / 1000));
+  const version = oldDigest === digest ? Number(oldVersion) : next;
   if (oldDigest !== digest) await meta.set(metaKey, `${version} ${digest}`);
   const body = Buffer.from(JSON.stringify({ schema: 1, version, ...says } satisfies Trust));
   return {

@@ -27,6 +27,8 @@ export interface EngineFiles {
 /** Left for the database. */
 const spareBytes = 64 * 1024 * 1024;
 const chunkBytes = 1024 * 1024;
+/** Written between two looks at how much is free. */
+const lookBytes = 4 * 1024 * 1024;
 const headBytes = 64;
 
 /** Opens the directory; what a manager left behind that was killed while it received is removed. */
@@ -83,12 +85,12 @@ async function write(
   bytes: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): Promise<{ digest: string; size: number }> {
-  const { bavail, bsize } = await fs.statfs(path.dirname(file));
-  const free = Math.max(0, bavail * bsize - spareBytes);
   const hash = createHash('sha256');
   const handle = await fs.open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   let size = 0;
+  let lookedAt = 0;
   try {
+    await refuseWhenFull(file);
     for await (const chunk of bytes) {
       size += chunk.length;
       if (size > maxBytes) {
@@ -96,15 +98,28 @@ async function write(
           details: { max_bytes: maxBytes },
         });
       }
-      if (size > free) throw new ProblemError('disk.full', `${free} bytes are left for engines`);
+      // Others write at the same time.
+      if (size - lookedAt > lookBytes) {
+        await refuseWhenFull(file);
+        lookedAt = size;
+      }
       hash.update(chunk);
       await handle.writeFile(chunk);
     }
     await handle.sync();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    throw new ProblemError('disk.full', 'no room is left for engines', { cause: error });
   } finally {
     await handle.close();
   }
   return { digest: `sha256:${hash.digest('hex')}`, size };
+}
+
+async function refuseWhenFull(file: string): Promise<void> {
+  const { bavail, bsize } = await fs.statfs(path.dirname(file));
+  const free = bavail * bsize - spareBytes - lookBytes;
+  if (free < 0) throw new ProblemError('disk.full', `${-free} bytes too few are free for an engine`);
 }
 
 async function factsOf(file: string): Promise<ProgramFacts> {

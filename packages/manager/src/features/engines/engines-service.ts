@@ -1,7 +1,8 @@
 import { isoTime, ProblemError, type Clock } from '@sbox/core';
 import { maxEngineBytes } from '@sbox/protocol';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
-import type { Store } from '../../database/store.ts';
+import type { Repositories, Store } from '../../database/store.ts';
+import type { KeyedQueue } from '../../keyed-queue.ts';
 import type { EngineFiles, ReceivedProgram } from './engine-files.ts';
 import type { StoredBuild } from './engines-repository.ts';
 
@@ -9,6 +10,7 @@ export interface EnginesDeps {
   readonly store: Store;
   readonly files: EngineFiles;
   readonly clock: Clock;
+  readonly queue: KeyedQueue;
 }
 
 export interface AddEngine {
@@ -24,7 +26,9 @@ export type EnginesService = ReturnType<typeof createEnginesService>;
 const moduleName = 'github.com/sagernet/sing-box';
 
 /** Programs that servers can be given. */
-export function createEnginesService({ store, files, clock }: EnginesDeps) {
+export function createEnginesService({ store, files, clock, queue }: EnginesDeps) {
+  /** A row and its file come and go together, however many ask for it at once. */
+  const alone = async <T>(work: () => Promise<T>): Promise<T> => await queue.run('engines', work);
   const show = async (builds: readonly StoredBuild[]) => {
     const users = await store.engines.users([...new Set(builds.map(({ version }) => version))]);
     return builds.map((build) => ({ ...build, servers: users.get(build.version) ?? [] }));
@@ -42,44 +46,36 @@ export function createEnginesService({ store, files, clock }: EnginesDeps) {
     },
     async add({ bytes, author, ...said }: AddEngine) {
       await using program = await files.receive(bytes, maxEngineBytes);
-      const { digest, size } = program;
-      const known = await store.engines.find(digest);
-      if (known) {
-        // Its file may be what was lost.
+      return await alone(async () => {
+        const { digest, size } = program;
+        const known = await store.engines.find(digest);
+        if (known) {
+          // Its file may be what was lost.
+          await program.keep();
+          return await showOne(known);
+        }
+        const made = {
+          digest,
+          kind: 'sing-box',
+          size,
+          author,
+          created_at: isoTime(clock.now()),
+          ...describe(program, said),
+        };
+        await refuseDouble(store, made);
         await program.keep();
-        return await showOne(known);
-      }
-      const made = {
-        digest,
-        kind: 'sing-box',
-        size,
-        author,
-        created_at: isoTime(clock.now()),
-        ...describe(program, said),
-      };
-      await refuseDouble(store, made);
-      await program.keep();
-      await store.transaction(async (tx) => {
-        await refuseDouble(tx, made);
-        await tx.engines.insert(made);
-        await tx.events.add('engine.added', eventOf(made));
+        await store.transaction(async (tx) => {
+          await tx.engines.insert(made);
+          await tx.events.add('engine.added', eventOf(made));
+        });
+        return await showOne(made);
       });
-      return await showOne(made);
     },
     async remove(digest: string): Promise<void> {
-      await store.transaction(async (tx) => {
-        const build = await tx.engines.find(digest);
-        if (!build) throw new ProblemError('engine.build-not-found', digest);
-        const assigned = (await tx.engines.users([build.version])).get(build.version) ?? [];
-        const servers = [...new Set([...assigned, ...(await tx.engines.namedBy(digest))])];
-        if (servers.length > 0) {
-          const detail = `${servers.length} servers are given it, or may go back to it`;
-          throw new ProblemError('engine.in-use', detail, { details: { servers: servers.slice(0, 100) } });
-        }
-        await tx.engines.remove(digest);
-        await tx.events.add('engine.removed', eventOf(build));
+      await alone(async () => {
+        await store.transaction(async (tx) => await removeUnused(tx, digest));
+        await files.remove(digest);
       });
-      await files.remove(digest);
     },
     /** For who is given it; undefined when it is not here. */
     async piece(digest: string, offset: number, length: number): Promise<Uint8Array | undefined> {
@@ -119,6 +115,23 @@ function describe(
       fix: 'Give them: --tags with_quic,with_clash_api',
     });
   return { version, arch, tags };
+}
+
+/** @throws ProblemError `engine.build-not-found`, `engine.in-use` */
+async function removeUnused(tx: Repositories, digest: string): Promise<void> {
+  const build = await tx.engines.find(digest);
+  if (!build) throw new ProblemError('engine.build-not-found', digest);
+  const assigned = (await tx.engines.users([build.version])).get(build.version) ?? [];
+  // Servers of a later batch get it only when their turn comes.
+  const due = (await tx.deployments.running()).filter(({ engine }) => engine === build.version);
+  const waiting = due.flatMap(({ servers }) => servers.map(({ name }) => name));
+  const servers = [...new Set([...assigned, ...waiting, ...(await tx.engines.namedBy(digest))])];
+  if (servers.length > 0) {
+    const detail = `${servers.length} servers are given it, or may go back to it`;
+    throw new ProblemError('engine.in-use', detail, { details: { servers: servers.slice(0, 100) } });
+  }
+  await tx.engines.remove(digest);
+  await tx.events.add('engine.removed', eventOf(build));
 }
 
 async function refuseDouble(
