@@ -34,7 +34,7 @@ import { nackOf } from './sync/manifest-intake.ts';
 import { createServerClock, type ServerClock } from './sync/server-clock.ts';
 import { startManagerSession, type ManagerSession } from './sync/session.ts';
 import { createStatusSource, type ManagerView, type StatusSource } from './sync/status-source.ts';
-import { readTrust, writeTrust } from './trust/trust-store.ts';
+import { readTrust, refetchTrust, writeTrust } from './trust/trust-store.ts';
 import { version } from './version.ts';
 
 export interface AgentOverrides {
@@ -95,6 +95,7 @@ export async function startAgent(settings: AgentSettings, overrides: AgentOverri
     ...base,
     engines: () => engines.known,
     reconciler,
+    serverId: () => link.identity?.server_id,
     manager: () => viewOf(link),
     importRefusal: () => imports.refusal,
   });
@@ -237,7 +238,8 @@ async function openSession(
   const given = settings.manager.urls.length > 0 ? settings.manager.urls : identity.manager_urls;
   if (given.length === 0) return undefined;
   const trusted = await readTrust(stateDir, identity.pin);
-  if (!trusted) throw new ProblemError('agent.not-joined', 'the trust of the manager is missing; join again');
+  if (!trusted)
+    throw new ProblemError('agent.not-joined', `${statePaths(stateDir).trust} is gone`, { fix: refetchTrust });
   return startManagerSession({
     ...base,
     identity,

@@ -68,6 +68,8 @@ export interface AgentProcess {
 export interface ReconcilerState {
   readonly phase: AgentStatus['phase'];
   readonly observed: AgentStatus['observed'];
+  /** Who this server was when it took that; null before it took anything. */
+  readonly observed_server_id?: string | null;
   readonly running: AgentStatus['running'];
   readonly committed: AgentStatus['committed'];
   readonly units: readonly UnitStatus[];
@@ -86,6 +88,13 @@ export interface ReconcilerState {
   readonly pressures?: readonly Pressure[];
 }
 
+/** What was observed as this server; a generation that it took before it joined again says nothing. */
+export const observedAs = (
+  { observed, observed_server_id = null }: Pick<ReconcilerState, 'observed' | 'observed_server_id'>,
+  serverId: string | undefined,
+): ReconcilerState['observed'] =>
+  observed_server_id === null || serverId === undefined || observed_server_id === serverId ? observed : null;
+
 /**
  * Follows orders without ever losing what works. One at a time; while one is being applied the newest waiting order
  * replaces older ones.
@@ -97,6 +106,10 @@ export interface Reconciler extends AsyncDisposable {
   offer(order: Order): void;
   /** Goes back to the version before the running one and holds it until a newer generation comes. @throws `history.empty` */
   rollback(): Promise<HistoryEntry>;
+  /** @throws ProblemError `server.held` when a hold lies there that this order does not end */
+  refuseHeld(order: Order): Promise<void>;
+  /** Ends the hold; answers why there was one. @throws ProblemError `server.not-held` */
+  release(): Promise<string>;
   /** Keeps the version that would be taken back otherwise. @throws ProblemError `confirm.nothing-pending` */
   confirm(): Promise<void>;
   /**

@@ -15,6 +15,7 @@ import { createMachine, type Machine } from './machine.ts';
 import type { AgentProcess, HistoryEntry, Order, Reconciler, ReconcilerState } from './order.ts';
 import type { Way } from './probe/tunnel.ts';
 import { isDiskProblem, watchDisk, type Disk } from './state/disk.ts';
+import { isEndedBy } from './state/hold.ts';
 import { historyOf } from './state/journal-replay.ts';
 import { unshift } from './reload/lay-out.ts';
 import type { LiveSlot } from './state/slots.ts';
@@ -203,6 +204,15 @@ class DirectReconciler implements Reconciler {
 
   async rollback(): Promise<HistoryEntry> {
     return await this.#loop.rollback();
+  }
+
+  async refuseHeld({ manifest }: Order): Promise<void> {
+    const hold = await this.#ctx.store.hold.read();
+    if (hold !== undefined && !isEndedBy(hold, manifest)) throw new ProblemError('server.held', hold.reason);
+  }
+
+  async release(): Promise<string> {
+    return await this.#loop.release();
   }
 
   async confirm(): Promise<void> {

@@ -189,6 +189,18 @@ test.each([
   expect(rig.engines()).toEqual([pid]);
 });
 
+test('a plan of a config that would be refused is refused with the same words', async () => {
+  await using rig = await openRig();
+  const agent = await rig.open();
+  await agent.boot();
+  const broken = { ...directConfig(rig.port), inbounds: [{ type: 'nonsense', tag: 'x' }] };
+  await expect(agent.plan(rig.order({ generation: 1, config: broken }))).rejects.toMatchObject({
+    name: 'ProblemError',
+    code: 'engine.check-failed',
+    message: expect.stringContaining('nonsense'),
+  });
+});
+
 test('content that does not fit its digest is fetched again', async () => {
   await using rig = await openRig();
   const agent = await rig.open({ settings: { retry_ms: [20] } });
@@ -328,6 +340,26 @@ test('a hold file keeps everything as it is until it is gone', async () => {
   });
   rmSync(file);
   expect(await until(agent, isCommitted(2))).toMatchObject({ held: null });
+});
+
+test('a hold that was put by hand refuses what it is not ended by, and its end is noticed at once', async () => {
+  await using rig = await openRig();
+  const agent = await rig.open({ settings: { care_every_ms: 600_000 } });
+  await agent.boot();
+  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
+  await until(agent, isCommitted(1));
+  await expect(agent.release()).rejects.toMatchObject({ code: 'server.not-held' });
+  const config = directConfig(rig.port, { log: { level: 'warn' } });
+  const [second, third] = [rig.order({ generation: 2, config }), rig.order({ generation: 3, config })];
+  const file = path.join(rig.directory, 'hold');
+  writeFileSync(file, JSON.stringify({ reason: 'by hand', until: { epoch: 1, generation: 2 } }));
+  await expect(agent.refuseHeld(second)).rejects.toMatchObject({ code: 'server.held', message: 'by hand' });
+  await agent.refuseHeld(third);
+  agent.offer(second);
+  await until(agent, ({ phase }) => phase === 'held');
+  expect(await agent.release()).toBe('by hand');
+  expect(await until(agent, isCommitted(2))).toMatchObject({ held: null });
+  await agent.refuseHeld(second);
 });
 
 test('a version without an inbound for requests is proved through one of the agent, which nobody else sees', async () => {

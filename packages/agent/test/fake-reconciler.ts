@@ -44,8 +44,8 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
     set({ phase: 'degraded', nack: { epoch, generation, ...why, ...more } });
   };
   const take = async ({ manifest, source, blobs }: Order): Promise<void> => {
-    const { epoch, generation, units } = manifest;
-    if (source !== 'local') set({ observed: { epoch, generation }, phase: 'progressing' });
+    const { epoch, generation, units, server_id: observed_server_id } = manifest;
+    if (source !== 'local') set({ observed: { epoch, generation }, observed_server_id, phase: 'progressing' });
     try {
       for (const { config } of units) {
         const bytes = await blobs.fetch(config.digest, 16 * 1024 * 1024, new AbortController().signal);
@@ -98,6 +98,15 @@ export function createFakeReconciler(clock: Clock): FakeReconciler {
       const [, entry] = entries;
       if (!entry) throw new ProblemError('history.empty', 'there is one version at most');
       return entry;
+    },
+    refuseHeld: async () => {
+      if (state.held !== null) throw new ProblemError('server.held', state.held);
+    },
+    release: async () => {
+      const { held } = state;
+      if (held === null) throw new ProblemError('server.not-held', 'there is no hold file');
+      set({ held: null });
+      return held;
     },
     confirm: async () => {
       throw new ProblemError('confirm.nothing-pending', 'no version waits to be confirmed');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { systemClock } from '@sbox/core';
 import { createClient, localRoutes, type Manifest } from '@sbox/protocol';
@@ -120,6 +120,23 @@ test.each([-1, 1])(
   },
 );
 
+test('a server that joins again follows its new orders, whatever number the old ones had', async () => {
+  await using bench = await openBench();
+  await using manager = await startManagerDouble({ clock });
+  const { server_id: before } = await bench.join(manager);
+  manager.publish(testManifest(before, 5, one), [one]);
+  await using agent = await bench.start();
+  await eventually('generation 5 runs', () => agent.fake.state.running?.generation === 5);
+  await rm(path.join(bench.stateDir, 'agent.key'));
+  const { server_id: id } = await bench.join(manager);
+  expect(id).not.toBe(before);
+  await eventually('it says so as the new one', () => agent.statusSource.status().observed === null);
+  expect(agent.fake.offered).toHaveLength(1);
+  manager.publish(testManifest(id, 1, two), [two]);
+  await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+  expect(agent.statusSource.status()).toMatchObject({ observed: { generation: 1 }, nack: null });
+});
+
 describe('a manager that moves', () => {
   const movedTo = (id: string, urls: readonly string[], generation = 2, content = two): Manifest => {
     const manifest = testManifest(id, generation, content);
@@ -164,6 +181,28 @@ describe('a manager that moves', () => {
     expect((await viewOf(agent))?.url).toBe(old.url);
     const stored = JSON.parse(await readFile(path.join(bench.stateDir, 'addresses.json'), 'utf8')) as unknown;
     expect(stored).toMatchObject({ learned: [], candidates: [stranger.url, stale.url] });
+  });
+
+  test('is followed by a server without orders, and what was imported there runs on', async () => {
+    await using bench = await openBench();
+    await using old = await startManagerDouble({ clock });
+    const { server_id: id } = await bench.join(old);
+    await using moved = await startManagerDouble({ clock, keys: old.keys });
+    for (const [serverId, key] of old.servers) moved.servers.set(serverId, key);
+    const manifest: Manifest = { ...movedTo(id, [moved.url], 1), critical: ['no-order'], units: [] };
+    await using agent = await bench.start();
+    const running = { epoch: 1, generation: 0, source: 'local' as const, digest: null };
+    agent.fake.set({ running, phase: 'committed' });
+    old.publish(manifest);
+    moved.publish(manifest);
+    await eventually('it asks there', async () => (await viewOf(agent))?.url === moved.url);
+    agent.fake.set({ phase: 'serving' });
+    await eventually('it has reported there', () => moved.statuses.length > 0);
+    expect(agent.fake.offered).toEqual([]);
+    expect(agent.fake.state).toMatchObject({ running, nack: null });
+    await old[Symbol.asyncDispose]();
+    moved.publish(movedTo(id, [moved.url], 2), [two]);
+    await eventually('generation 2 runs', () => generationOf(agent) === 2);
   });
 
   /** What is on disk when the agent dies: before it heard, after it heard, after it moved. */

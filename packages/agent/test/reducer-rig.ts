@@ -30,16 +30,24 @@ export interface OrderOptions {
   readonly units?: Readonly<Record<string, string>>;
   readonly unit?: Partial<Unit>;
   readonly confirm_ms?: number;
+  readonly server_id?: string;
 }
 
 export function makeOrder(generation: number, options: OrderOptions = {}): OrderData {
-  const { epoch = 1, source = 'manager', units = { edge: `c${generation}` }, unit, confirm_ms } = options;
+  const {
+    epoch = 1,
+    source = 'manager',
+    units = { edge: `c${generation}` },
+    unit,
+    confirm_ms,
+    server_id = 'srv_test',
+  } = options;
   return {
     source,
     key: `key-${generation}`,
     manifest: {
       schema: 1,
-      server_id: 'srv_test',
+      server_id,
       epoch,
       generation,
       issued_at: '2026-01-01T00:00:00Z',

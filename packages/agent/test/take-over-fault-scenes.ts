@@ -1,4 +1,4 @@
-// Take-overs while something fails: parts of `take-over-scenes.ts`, which plays them.
+// More take-overs, most of them while something fails: parts of `take-over-scenes.ts`, which plays them.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -6,6 +6,7 @@ import path from 'node:path';
 import { systemClock } from '@sbox/core';
 import { silentLogger } from '@sbox/daemon/log';
 import { createControlApi } from '../src/engines/control-api.ts';
+import { createFront } from '../src/reload/front.ts';
 import { noMover } from '../src/reload/mover.ts';
 import { createRedirects, withoutNft } from '../src/reload/redirects.ts';
 import { createDisk } from '../src/state/disk.ts';
@@ -22,7 +23,7 @@ import {
   untilTrue,
   type OrderOptions,
 } from './reconciler-rig.ts';
-import { follow, nft, openSwapping, tables, version } from './take-over-rig.ts';
+import { follow, nft, openSwapping, redirections, tables, version } from './take-over-rig.ts';
 
 export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
   async 'what ended before another version took over is not held against that one'() {
@@ -112,7 +113,7 @@ export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
     const ruleset = nft('list', 'ruleset');
     await follow(rig, agent, version(rig, 3));
     await until(agent, ({ units }) => units[0]?.draining?.length === 0);
-    await untilTrue(() => tables().length === 0);
+    await untilTrue(() => redirections().length === 0);
     await agent[Symbol.asyncDispose]();
     execFileSync('nft', ['-f', '-'], { input: ruleset });
     let failed = 0;
@@ -123,7 +124,7 @@ export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
     }) as typeof spawn;
     const mover = createRedirects({ spawn: failing, clock: systemClock, log: silentLogger, stateDir: rig.directory });
     await openSwapping(rig, { machine: { mover } });
-    await untilTrue(() => tables().length === 0);
+    await untilTrue(() => redirections().length === 0);
     assert.equal(failed, 1);
     assert.equal(await requestThrough(rig.port, rig.origin.url), 204);
   },
@@ -217,5 +218,62 @@ export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
     assert.deepEqual(marked(), ['1.1-1']);
     await openSwapping(rig);
     assert.deepEqual(marked(), []);
+  },
+
+  async 'a foreign rule that redirects traffic to the port makes a swap impossible'() {
+    await using rig = await openRig();
+    const rule = `table ip x { chain c { type nat hook prerouting priority -110; tcp dport { 7, ${rig.port} } counter redirect to :${rig.port + 1}; }; }`;
+    const agent = await openSwapping(rig);
+    await follow(rig, agent, version(rig, 1));
+    execFileSync('nft', ['-f', '-'], { input: rule });
+    const second = await follow(rig, agent, version(rig, 2));
+    assert.equal(second.reload?.strategy, 'overlap');
+    const why = second.reload.refused.find(({ strategy }) => strategy === 'swap')?.why;
+    assert.match(why ?? '', /redirects traffic that goes there/);
+  },
+
+  async 'a front that is wanted later gets the ports with the first take-over that ends connections anyhow'() {
+    for (const [reload, strategy] of [
+      ['auto', 'in-place'],
+      ['restart', 'restart'],
+    ] as const) {
+      await using rig = await openRig();
+      const before = await rig.open();
+      await before.boot();
+      await follow(rig, before, version(rig, 1));
+      await before[Symbol.asyncDispose]();
+      const agent = await openSwapping(rig, {
+        machine: { mover: createFront({ clock: systemClock, log: silentLogger }) },
+      });
+      const [plan] = await agent.plan(rig.order(version(rig, 2, { unit: { reload } })));
+      assert.equal(plan?.strategy, strategy);
+      const second = await follow(rig, agent, version(rig, 2, { unit: { reload } }));
+      assert.equal(second.reload?.strategy, strategy);
+      assert.deepEqual(second.listens, [{ tag: 'in', address: `127.0.0.1:${rig.port}` }]);
+      assert.equal(await requestThrough(rig.port, rig.origin.url), 204);
+      using stream = await openStream(rig.port, rig.origin.url);
+      assert.equal((await follow(rig, agent, version(rig, 3))).reload?.strategy, 'swap');
+      assert.equal(stream.isOpen, true);
+    }
+  },
+
+  async 'a front in the agent moves connections too'() {
+    await using rig = await openRig();
+    const mover = createFront({ clock: systemClock, log: silentLogger });
+    const agent = await openSwapping(rig, { machine: { mover } });
+    const first = await follow(rig, agent, version(rig, 1));
+    assert.deepEqual(first.listens, [{ tag: 'in', address: `127.0.0.1:${rig.port}` }]);
+    using stream = await openStream(rig.port, rig.origin.url);
+    const second = await follow(rig, agent, version(rig, 2));
+    assert.equal(second.reload?.strategy, 'swap');
+    assert.equal(stream.isOpen, true);
+    assert.equal(await requestThrough(rig.port, rig.origin.url), 204);
+    assert.deepEqual(
+      second.draining?.map(({ pid }) => pid),
+      [first.pid],
+    );
+    stream[Symbol.dispose]();
+    await until(agent, ({ units }) => units[0]?.draining?.length === 0);
+    assert.deepEqual(tables(), []);
   },
 };

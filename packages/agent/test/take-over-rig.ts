@@ -12,6 +12,12 @@ import { directConfig, isCommitted, openStream, until, type OrderOptions, type R
 export const nft = (...args: string[]): string => execFileSync('nft', args, { encoding: 'utf8' });
 export const tables = (): string[] => nft('list', 'tables').split('\n').filter(Boolean);
 
+/** Rules of ours that send connections elsewhere; a table without any stays as long as the unit runs. */
+export const redirections = (): string[] =>
+  nft('list', 'ruleset')
+    .split('\n')
+    .filter((line) => /redirect to|dnat/.test(line));
+
 /** A reconciler that swaps by nftables, as the agent builds it. */
 export async function openSwapping(rig: Rig, deps: Partial<ReconcilerDeps> = {}): Promise<Reconciler> {
   const mover = createRedirects({ spawn, clock: systemClock, log: silentLogger, stateDir: rig.directory });

@@ -8,7 +8,6 @@ import { ProblemError, systemClock } from '@sbox/core';
 import { silentLogger } from '@sbox/daemon/log';
 import { createControlApi } from '../src/engines/control-api.ts';
 import { createEngineFinder } from '../src/engines/find-engine.ts';
-import { createFront } from '../src/reload/front.ts';
 import { noMover, type Mover, type Way } from '../src/reload/mover.ts';
 import { createRedirects, removeRedirects } from '../src/reload/redirects.ts';
 import { createDisk } from '../src/state/disk.ts';
@@ -27,7 +26,16 @@ import {
   type OrderOptions,
 } from './reconciler-rig.ts';
 import { faultScenes } from './take-over-fault-scenes.ts';
-import { follow, nft, openKilledAt, openSwapping, tables, untilTrueAsync, version } from './take-over-rig.ts';
+import {
+  follow,
+  nft,
+  openKilledAt,
+  openSwapping,
+  redirections,
+  tables,
+  untilTrueAsync,
+  version,
+} from './take-over-rig.ts';
 
 const scenes: Readonly<Record<string, () => Promise<void>>> = {
   async 'swap keeps what is open, moves what is new, and goes back and forth'() {
@@ -70,8 +78,10 @@ const scenes: Readonly<Record<string, () => Promise<void>>> = {
     assert.equal(tables().length, 1);
     third_stream[Symbol.dispose]();
     await until(agent, ({ units }) => units[0]?.draining?.length === 0);
-    await untilTrue(() => tables().length === 0);
+    await untilTrue(() => redirections().length === 0);
     assert.equal(await requestThrough(rig.port, rig.origin.url), 204);
+    // Connections are followed to their end.
+    assert.equal(tables().length, 1);
   },
 
   async 'a rollback moves back to the engine that still lives'() {
@@ -386,26 +396,6 @@ const scenes: Readonly<Record<string, () => Promise<void>>> = {
     } finally {
       process.kill('SIGKILL');
     }
-  },
-
-  async 'a front in the agent moves connections too'() {
-    await using rig = await openRig();
-    const mover = createFront({ clock: systemClock, log: silentLogger });
-    const agent = await openSwapping(rig, { machine: { mover } });
-    const first = await follow(rig, agent, version(rig, 1));
-    assert.deepEqual(first.listens, [{ tag: 'in', address: `127.0.0.1:${rig.port}` }]);
-    using stream = await openStream(rig.port, rig.origin.url);
-    const second = await follow(rig, agent, version(rig, 2));
-    assert.equal(second.reload?.strategy, 'swap');
-    assert.equal(stream.isOpen, true);
-    assert.equal(await requestThrough(rig.port, rig.origin.url), 204);
-    assert.deepEqual(
-      second.draining?.map(({ pid }) => pid),
-      [first.pid],
-    );
-    stream[Symbol.dispose]();
-    await until(agent, ({ units }) => units[0]?.draining?.length === 0);
-    assert.deepEqual(tables(), []);
   },
 
   ...faultScenes,

@@ -91,6 +91,7 @@ const groupSummaries: Readonly<Record<string, string>> = {
   token: 'Access tokens of people and programs',
   settings: 'Settings of the manager',
   exclusion: 'Nodes that are not wanted',
+  key: 'The key that the manager signs orders with',
   policy: 'What must not be among the nodes',
   template: 'What nodes are put into',
   operator: 'What can be done with nodes',

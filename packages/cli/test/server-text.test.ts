@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { exampleStatus, type AgentStatus } from '@sbox/protocol';
-import { printServer, why, type Server } from '../src/commands/server-text.ts';
+import { isInSync, orderKey, printServer, runsOf, why, type Server } from '../src/commands/server-text.ts';
 
 const now = Date.parse('2026-01-01T00:00:30.000Z');
 const server = (status: Partial<AgentStatus> | null): Server => ({
@@ -35,6 +35,19 @@ const reload = {
   will_end: 214,
   refused: [{ strategy: 'swap' as const, why: 'nft is not installed' }],
   at: '2026-01-01T00:00:00.000Z',
+};
+
+const refusal: NonNullable<AgentStatus['nack']> = {
+  epoch: 1,
+  generation: 4,
+  digest: null,
+  stage: 'validate',
+  code: 'engine.check-failed',
+  unit: null,
+  message: 'unknown field',
+  sticky: true,
+  at: '',
+  retry_at: null,
 };
 
 test('a server that never spoke', () => {
@@ -73,19 +86,35 @@ test('how it took what it runs, what it waits for and what it does not know', ()
   expect(why(found, now)).toBe('1.4 is taken back in 1m30s unless it is confirmed');
 });
 
+test('in a list what runs is told from what is wanted, and a refusal from what is on its way', () => {
+  const at = (generation: number) => ({ epoch: 1, generation });
+  const runs = (generation: number, source: 'manager' | 'local' = 'manager') => ({
+    running: { ...at(generation), source, digest: null },
+    committed: at(generation),
+  });
+  const orders = new Map([[orderKey('srv_1', at(3)), 'main@3']]);
+  const nack = { ...refusal, ...at(4) };
+  const rows = [
+    runs(4),
+    runs(3),
+    { ...runs(3), nack },
+    { ...runs(3), nack: { ...nack, ...at(3) } },
+    runs(0, 'local'),
+    null,
+  ];
+  expect(rows.map((status) => [runsOf(server(status), orders), isInSync(server(status))])).toEqual([
+    ['1.4', 'yes'],
+    ['main@3', 'no'],
+    ['main@3', 'refused'],
+    ['main@3', 'no'],
+    ['a file of its own', 'no'],
+    [null, 'no'],
+  ]);
+  expect(isInSync({ ...server(null), desired: null })).toBeNull();
+});
+
 test('in a list a refusal comes first, and how a version was taken is no trouble', () => {
-  const nack: NonNullable<AgentStatus['nack']> = {
-    epoch: 1,
-    generation: 4,
-    digest: null,
-    stage: 'validate',
-    code: 'engine.check-failed',
-    unit: null,
-    message: 'unknown field',
-    sticky: true,
-    at: '',
-    retry_at: null,
-  };
+  const nack = refusal;
   expect(why(server({ nack, units: [{ ...unit, reload }] }), now)).toBe('unknown field');
   expect(why(server({ units: [{ ...unit, reload }] }), now)).toBe('');
   expect(why(server({ units: [{ ...unit, message: 'taken over without a trial' }] }), now)).toBe(

@@ -14,6 +14,16 @@ test('a problem for people says what, why and what to do', () => {
   );
 });
 
+test('what the fix sends people to is printed above it, and nothing else', () => {
+  const issues = [{ field: 'name', message: 'too long' }];
+  expect(problemText(new ProblemError('request.invalid', 'body name: too long', { details: { issues } }))).toBe(
+    'error: the request is not valid\ncause: body name: too long\n  name: too long\nfix:   Correct the fields named in details.',
+  );
+  const long = new ProblemError('engine.in-use', 'no', { details: { servers: Array.from({ length: 30 }, () => 'a') } });
+  expect(problemText(long).split('\n')).toHaveLength(2 + 20 + 1 + 1);
+  expect(problemText(new ProblemError('port.in-use', 'no', { details: { address: 'x' } }))).not.toContain('address');
+});
+
 test('a bug says that it is one; its stack only when it is wanted', () => {
   const bug = new TypeError('x is not a function');
   expect(problemText(bug)).toMatch(

@@ -280,7 +280,12 @@ export const problemTable = {
 
   // Servers and deployments
   'server.not-found': row(404, 3, 'No such server', 'List them: sboxmgr server list'),
-  'server.exists': row(409, 5, 'A server with this name exists', 'Choose another name with --name.'),
+  'server.exists': row(
+    409,
+    5,
+    'A server with this name exists',
+    'Choose another name with --name. A server that has to join again is removed first: sboxmgr server remove NAME',
+  ),
   'server.identity-cloned': row(
     409,
     5,
@@ -340,7 +345,7 @@ export const problemTable = {
     422,
     7,
     'No request went through the candidate',
-    'See the probes in details: are the nodes alive?',
+    'Are the nodes alive? The detail says what the probe met.',
   ),
   'trial.start-failed': row(422, 7, 'The candidate did not start', 'The detail has the words of the engine.'),
   'apply.refused': row(422, 7, 'The engine kept its old config', 'The detail has the words of the engine.'),
@@ -354,16 +359,18 @@ export const problemTable = {
     500,
     1,
     'No request went through after the take-over',
-    'The old one serves again; see the probes in details.',
+    'The old one serves again; the detail says what the probe met.',
   ),
   'apply.rolled-back': row(500, 1, 'The new version was taken back', 'See the reason in detail.'),
   'apply.unconfirmed': row(
-    500,
+    409,
     1,
     'The new version was taken back, because nothing confirmed it in time',
     'Deploy again and confirm it within its time: sboxagent config confirm',
   ),
   'confirm.nothing-pending': row(409, 5, 'No version waits to be confirmed', 'See what runs: sboxagent status'),
+  'server.held': row(409, 5, 'This server is held', 'To take orders again: sboxagent config release'),
+  'server.not-held': row(409, 5, 'This server is not held', 'See what runs: sboxagent status'),
   'unit.port-in-use': row(
     409,
     5,

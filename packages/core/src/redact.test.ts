@@ -18,6 +18,7 @@ test.each([
   ['vmess://eyJhZGQiOiJob3N0IiwiaWQiOiJzZWNyZXQifQ', 'vmess://***'],
   ['trojan://pa@ss@host.test:443', 'trojan://***'],
   ['ss://aes:pa/ss@host.test:1', 'ss://***'],
+  ['at file:///opt/sbox/main.js:3:7', 'at file:///opt/sbox/main.js:3:7'],
   ['id 6BA7B810-9dad-11d1-80b4-00c04fd430c8.', 'id ***.'],
   ['Bearer sbox_pat_abc_def_ghi', 'Bearer sbox_pat_***'],
   ['sbox_join_a_b_c_d, sbox_svc_a_b_c', 'sbox_join_***, sbox_svc_***'],

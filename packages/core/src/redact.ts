@@ -91,6 +91,8 @@ export const redactText = (text: string): string =>
 
 /** Only the host stays. Some links (`vmess://`, `ss://`) are one piece of base64 in the place of a host. */
 function hideAddress(whole: string, scheme: string, user: string | undefined, host: string): string {
+  // A place on this machine, as in the trace of an error.
+  if (/^file:/i.test(scheme)) return whole;
   const looksLikeHost = /^(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d+)?$/i.test(host);
   const isPlain = user !== undefined || host.includes(':') || /^(?:http|ws)s?:/i.test(scheme);
   if (!looksLikeHost || !isPlain) return `${scheme}${redactedMark}`;

@@ -98,6 +98,16 @@ describe('what is wrong is named with the place where it was set', () => {
     expect(error.message).toContain(place);
   });
 
+  test('every unknown key is named, and what a value may be', () => {
+    const error = failure(() => read({ files: [file('listne: a\nfetch: {timeout: 1, allow: 7}')] }));
+    const { keys } = error.details as { keys: { key: string; message: string }[] };
+    expect(keys.map(({ key, message }) => `${key}: ${message}`).toSorted()).toEqual([
+      'fetch.allow: Invalid input: expected array, received number',
+      'fetch.timeout: no such key',
+      'listne: no such key',
+    ]);
+  });
+
   test('broken YAML in a variable too', () => {
     const error = failure(() => read({ environment: { SBOX_FETCH_ALLOW: '[' } }));
     expect(error).toMatchObject({ code: 'settings.invalid', message: expect.stringContaining('SBOX_FETCH_ALLOW') });

@@ -1,4 +1,5 @@
 import { ProblemError } from '@sbox/core';
+import english from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import { parse as parseYaml } from 'yaml';
 
@@ -46,7 +47,7 @@ export function readSettings<S extends z.ZodMiniType>(schema: S, input: Settings
   for (const [key, value] of Object.entries(input.flags ?? {})) {
     if (value !== undefined) put(merged, origin, key, value, { layer: 'flag', from: `--${key}` });
   }
-  const parsed = z.safeParse(schema, merged);
+  const parsed = z.safeParse(schema, merged, { error: english().localeError });
   if (!parsed.success) throw invalid(parsed.error.issues, origin);
   return {
     value: parsed.data,
@@ -136,9 +137,13 @@ const valueAt = (value: unknown, key: string): unknown =>
 
 type Issue = z.core.$ZodIssue;
 function invalid(issues: readonly Issue[], origin: Map<string, { layer: Layer; from: string }>): ProblemError {
-  const keys = issues.map((issue) => {
-    const key = [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].join('.');
-    return { key, message: issue.message, from: origin.get(key)?.from ?? 'settings' };
+  const keys = issues.flatMap((issue) => {
+    const places = issue.code === 'unrecognized_keys' ? issue.keys.map((name) => [...issue.path, name]) : [issue.path];
+    return places.map((place) => {
+      const key = place.join('.');
+      const message = issue.code === 'unrecognized_keys' ? 'no such key' : issue.message;
+      return { key, message, from: origin.get(key)?.from ?? 'settings' };
+    });
   });
   const first = keys[0];
   return new ProblemError('settings.invalid', `${first?.key ?? ''} (${first?.from ?? ''}): ${first?.message ?? ''}`, {

@@ -2,7 +2,7 @@ import type { Clock, NewId, RandomBytes } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { Lookup } from '@sbox/pipeline';
 import type { Background } from './background.ts';
-import type { Store } from './database/store.ts';
+import type { Repositories, Store } from './database/store.ts';
 import type { Desired } from './features/agents/desired.ts';
 import { createStatuses, type Statuses } from './features/agents/statuses.ts';
 import { createConfigQuestions, type ConfigQuestions } from './features/configs/config-questions.ts';
@@ -14,10 +14,12 @@ import { createDeploymentsService, type DeploymentsService } from './features/de
 import { createManifests } from './features/deployments/manifests.ts';
 import type { EngineFiles } from './features/engines/engine-files.ts';
 import { createEnginesService, type EnginesService } from './features/engines/engines-service.ts';
+import { hearsWithoutOrder } from './features/deployments/manager-urls.ts';
 import { raiseEpoch } from './features/deployments/raise-epoch.ts';
 import { renewManifests } from './features/deployments/renew-manifests.ts';
 import type { Presence } from './features/servers/presence.ts';
 import { createJoinTokensService, type JoinTokensService } from './features/servers/join-tokens-service.ts';
+import type { Server } from './features/servers/servers-repository.ts';
 import { createServersService, type ServersService } from './features/servers/servers-service.ts';
 import { createRuleSets, type RuleSets } from './features/rule-sets/rule-sets-service.ts';
 import { createContentReader } from './features/subscriptions/content-reader.ts';
@@ -74,6 +76,8 @@ export interface Features {
   readonly followLeft: () => Promise<void>;
   /** Writes orders anew that are of an old epoch, key or address of the manager; before anybody is answered. */
   readonly renewManifests: () => Promise<void>;
+  /** Tells a server without orders where this manager is, if that is to be told. */
+  readonly greet: (tx: Repositories, server: Server) => Promise<void>;
 }
 
 /** The services, tied together. What one causes in another goes through the background, never through a cycle of calls. */
@@ -135,9 +139,12 @@ export function createFeatures(deps: FeaturesDeps): Features {
       for (const id of await follow.left()) changed(id);
       await follow.ruleSetsChanged();
     },
+    greet: async (tx, server) => {
+      if (hearsWithoutOrder(server, urls)) await manifests.publish(tx, server, false);
+    },
     renewManifests: async () => {
       await raiseEpoch(store, manifests, log);
-      await renewManifests({ store, onlineKey, urls, clock });
+      await renewManifests({ store, onlineKey, urls, clock, publish: manifests.publish });
     },
   };
 }

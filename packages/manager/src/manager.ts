@@ -101,7 +101,7 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
     engines: features.engines,
     statuses: features.statuses,
     trust: identity.trust,
-    enrol: createEnrolment({ ...ground, clock }),
+    enrol: createEnrolment({ ...ground, clock, greet: features.greet }),
     takeDraft: createDrafts({ ...ground, ...features }),
     agentKeys,
     clones,

@@ -88,7 +88,7 @@ describe('joining', () => {
     const digest = await crypto.subtle.digest('SHA-256', Buffer.from(root_key, 'base64'));
     expect(`sha256:${Buffer.from(digest).toString('hex')}`).toBe(manager.manager.pin);
     const says = z.parse(trustSchema, JSON.parse(Buffer.from(trust.payload, 'base64').toString()));
-    expect(says).toMatchObject({ schema: 1, version: 1 });
+    expect(says).toMatchObject({ schema: 1, version: expect.any(Number) });
     await manager.restart();
     const again = createClient(
       agentRoutes,

@@ -166,7 +166,10 @@ describe('a deployment with an engine', () => {
       ['a', 'b'],
       ['a', 'b'],
     ]);
-    expect(await codeOf(fleet.client.engines.remove({ params: { digest: x64.digest } }))).toBe('engine.in-use');
+    await expect(fleet.client.engines.remove({ params: { digest: x64.digest } })).rejects.toMatchObject({
+      code: 'engine.in-use',
+      message: '2 servers are given it',
+    });
   });
 
   test('keeps its program while servers that are away wait for it', async () => {

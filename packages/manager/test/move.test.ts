@@ -50,6 +50,29 @@ describe('a manager that moves', () => {
   });
 });
 
+test('a server that is assigned nothing hears of it, too, and is still one that nothing was ordered for', async () => {
+  await using manager = await openManager();
+  const [agent, older] = [await joinAgent(manager, 'edge'), await joinAgent(manager, 'older')];
+  await agent.say({ agent: { ...facts, features: [...agentFeatures] }, phase: 'idle' });
+  const urls = ['https://new.example.test:4780'];
+  const agents = { heartbeat: '30s', poll: '60s', reconnect_window: '5s', urls };
+  for (const epoch of [1, 2]) {
+    await manager.restart({ agents, epoch });
+    expect((await agent.manifest())?.manifest).toMatchObject({
+      epoch,
+      generation: epoch,
+      settings: { manager_urls: urls },
+      critical: ['no-order'],
+      units: [],
+    });
+  }
+  await expect(older.manifest()).rejects.toMatchObject({ code: 'server.not-assigned' });
+  const late = await joinAgent(manager, 'late', undefined, agentFeatures);
+  expect((await late.manifest())?.manifest).toMatchObject({ settings: { manager_urls: urls }, units: [] });
+  const { items } = await manager.client.servers.list();
+  expect(items.map(({ desired }) => desired)).toEqual([null, null, null]);
+});
+
 const trustAt = (manager: TestManager) => async () => {
   const send = async (request: TransportRequest) => await createTransport(manager.manager.url, () => ({}))(request);
   const { trust } = await createClient(agentRoutes, send).trust();

@@ -127,14 +127,24 @@ export const enrolBody = (token: string, key: KeyPair, name: string) => {
   };
 };
 
+const withFeatures = (body: ReturnType<typeof enrolBody>, features: readonly string[] | undefined) =>
+  features === undefined ? body : { ...body, agent: { ...body.agent, features: [...features] } };
+
 /** What an agent does on the wire, and nothing of what it does with engines. */
-export async function joinAgent(manager: TestManager, name: string, key = createKeyPair()): Promise<TestAgent> {
+export async function joinAgent(
+  manager: TestManager,
+  name: string,
+  key = createKeyPair(),
+  features?: readonly string[],
+): Promise<TestAgent> {
   const { token } = await manager.client.joinTokens.create({ body: {} });
   const anonymous = createClient(
     agentRoutes,
     createTransport(manager.manager.url, () => ({})),
   );
-  const { server_id: id, name: given } = await anonymous.enrol({ body: enrolBody(token, key, name) });
+  const { server_id: id, name: given } = await anonymous.enrol({
+    body: withFeatures(enrolBody(token, key, name), features),
+  });
   const signed: Transport = async (request) =>
     await createTransport(manager.manager.url, async ({ method, path: where, body = new Uint8Array() }) => {
       return await signRequest({ method, path: where, headers: {}, body }, id, key, systemClock);

@@ -130,7 +130,7 @@ test('servers, tokens, events: what an operator does on the first day', async ()
   expect(await console.ok('config', 'deploy', 'main', '--server', 'island')).toMatch(/version 1: succeeded/);
   await console.ok('server', 'bundle', 'island');
   expect(readFileSync(console.dir.file('island.sbox.tar')).includes('bundle.json')).toBe(true);
-  expect(await console.ok('server', 'show', 'island')).toContain('name: island');
+  expect(await console.ok('server', 'show', 'island')).toMatch(/^server +island /);
   expect(await console.ok('deployment', 'list')).toMatch(/succeeded/);
   const [deployment = ''] = (await console.ok('deployment', 'list', '-o', 'name')).split('\n');
   expect(await console.ok('deployment', 'show', deployment)).toContain('island');
@@ -147,7 +147,7 @@ test('servers, tokens, events: what an operator does on the first day', async ()
     /cause: nope is no setting\nfix: {3}One of: data_dir, /,
   );
   expect(await console.ok('server', 'list')).toMatch(
-    /^SERVER +STATE +ENGINE +CONFIG +IN SYNC.*\nisland .* main@1 +not yet/,
+    /^SERVER +STATE +ENGINE +RUNS +WANTED +IN SYNC.*\nisland .* - +main@1 +no/,
   );
 
   const token = (await console.ok('token', 'create', 'reader', '--permission', 'status:read')).trim();

@@ -182,6 +182,10 @@ describe('a server whose agent and engine are gone', () => {
     await wreck.reset();
     await using agent = wreck.agent();
     await writeFile(path.join(wreck.state, 'journal.ndjson'), 'torn', { flag: 'a' });
+    const planned = await agent.command('rescue', '--start', '-o', 'json');
+    const { plan, next } = JSON.parse(planned.stdout) as { plan: unknown[]; next: string };
+    expect(plan).toMatchObject([{ repair: 'journal' }, { repair: 'start', state: 'planned' }]);
+    expect(next).toMatch(/to do it: sboxagent rescue --start --yes$/);
     const rescued = await agent.command('rescue', '--yes', '--start', '-o', 'json');
     expect([rescued.code, rescued.stderr]).toEqual([0, '']);
     expect(JSON.parse(rescued.stdout)).toMatchObject({
@@ -214,6 +218,12 @@ describe('a server whose agent and engine are gone', () => {
     await agent.kill();
     const rescued = await agent.command('rescue', '--yes', '--start', '-o', 'json');
     expect(rescued.code).toBe(0);
+    const { done } = JSON.parse(rescued.stdout) as { done: unknown[] };
+    expect(done.at(-1)).toMatchObject({
+      repair: 'start',
+      state: 'advice',
+      what: expect.stringMatching(/^nothing to start/),
+    });
     await agent.start();
     const after = await agent.until('committed', ({ phase }) => phase === 'committed');
     expect(after.units[0]?.pid).toBe(before.units[0]?.pid);

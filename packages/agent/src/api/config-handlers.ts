@@ -7,7 +7,10 @@ import type { LocalApiDeps } from './local-api-deps.ts';
 /** A larger config is not parsed in the agent's own memory. */
 const maxShownBytes = 1024 * 1024;
 
-type ConfigRoutes = Pick<typeof localRoutes, 'config' | 'history' | 'rollback' | 'plan' | 'apply' | 'confirm'>;
+type ConfigRoutes = Pick<
+  typeof localRoutes,
+  'config' | 'history' | 'rollback' | 'release' | 'plan' | 'apply' | 'confirm'
+>;
 
 /** What this server runs, ran, and is handed by somebody at this machine. */
 export const createConfigHandlers = ({
@@ -29,12 +32,14 @@ export const createConfigHandlers = ({
       events.add('server.rolled-back', { epoch: entry.epoch, generation: entry.generation });
       return entry;
     },
+    release: async () => ({ reason: await reconciler.release() }),
     plan: async ({ query, body }) => {
       const { order } = await openFile(query.name, body);
       return { ...handedOf(order), items: [...(await reconciler.plan(order))] };
     },
     apply: async ({ query, body }) => {
       const { order, take } = await openFile(query.name, body);
+      await reconciler.refuseHeld(order);
       await take(query.confirm_ms);
       events.add('config.handed-in', {
         ...handedOf(order),

@@ -51,6 +51,14 @@ describe('what happened between two statuses', () => {
     ],
     ['a take-over', units({}), units({ reload, draining }), ['reload.done', 'reload.draining']],
     ['the last connection ended', units({ reload, draining }), units({ reload, draining: [] }), ['reload.drained']],
+    ['what an earlier agent did', { units: [], sent_at: '2026-01-01T00:00:05.000Z' }, units({ reload, draining }), []],
+    [
+      'the first start',
+      { units: [] },
+      units({ reload: { ...reload, at: '2099-01-01T00:00:00.000Z' } }),
+      ['reload.done'],
+    ],
+    ['one that drained serves again', units({ pid: 7, draining }), units({ pid: 6, draining: [] }), []],
     ['an engine ended', units({}), units({ restarts: 1, message: 'it ended with code 1' }), ['engine.ended']],
     ['for want of memory', units({}), units({ restarts: 1, message: 'for want of memory (OOM)' }), ['engine.oom']],
     [

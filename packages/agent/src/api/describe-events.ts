@@ -14,6 +14,7 @@ export const describeEvents = (before: AgentStatus, now: AgentStatus): Described
     unitEvents(
       before.units.find(({ name }) => name === unit.name),
       unit,
+      before.sent_at,
     ),
   ),
 ];
@@ -64,7 +65,7 @@ function conditionEvents({ type, begins, ends }: ConditionRow, before: AgentStat
   return [event(is ? begins : ends, { detail: of(now)?.message ?? '' })];
 }
 
-function unitEvents(before: UnitStatus | undefined, unit: UnitStatus): Described[] {
+function unitEvents(before: UnitStatus | undefined, unit: UnitStatus, since: string): Described[] {
   const { name } = unit;
   const found: Described[] = [];
   if (unit.restarts > (before?.restarts ?? 0)) {
@@ -74,14 +75,18 @@ function unitEvents(before: UnitStatus | undefined, unit: UnitStatus): Described
   if (unit.state === 'crash-loop' && before?.state !== 'crash-loop') {
     found.push(event('engine.crash-loop', { unit: name, detail: unit.message }));
   }
-  return [...found, ...reloadEvents(before, unit), ...probeEvents(before, unit)];
+  return [...found, ...reloadEvents(before, unit, since), ...probeEvents(before, unit)];
 }
 
-function reloadEvents(before: UnitStatus | undefined, { name: unit, reload, draining = [] }: UnitStatus): Described[] {
+/** What an agent finds when it starts was told by the one before it. */
+function reloadEvents(before: UnitStatus | undefined, now: UnitStatus, since: string): Described[] {
+  const { name: unit, reload, draining = [] } = now;
   const was = before?.draining ?? [];
-  const done = reload && reload.at !== before?.reload?.at ? [event('reload.done', doneOf(unit, reload))] : [];
-  const begun = draining.filter(({ pid }) => !was.some((other) => other.pid === pid));
-  const drained = was.filter(({ pid }) => !draining.some((other) => other.pid === pid));
+  const isDone = reload && reload.at !== before?.reload?.at && (before?.reload || reload.at >= since);
+  const done = isDone ? [event('reload.done', doneOf(unit, reload))] : [];
+  const begun = draining.filter(({ pid }) => before !== undefined && !was.some((other) => other.pid === pid));
+  // One that serves again has not ended.
+  const drained = was.filter(({ pid }) => pid !== now.pid && !draining.some((other) => other.pid === pid));
   return [
     ...done,
     ...begun.map(({ pid, connections, until }) => event('reload.draining', { unit, pid, connections, until })),

@@ -44,6 +44,7 @@ export const createLocalHandlers = (deps: LocalApiDeps): Handlers<typeof localRo
               since: reachability.since,
               tries: reachability.tries,
               next_try_at: reachability.nextTryAt,
+              refusal: reachability.refusal,
               transport: reachability.transport,
               via: transport?.place.way.via ?? 'direct',
             }

@@ -34,9 +34,10 @@ test('metrics tell of take-overs, of what drains, of conditions and of a version
   await using bench = await openBench();
   await using agent = await bench.start();
   const take = (more: Partial<UnitStatus>): void => agent.fake.set({ units: [{ ...unit, ...more }] });
-  take({ reload: reload('swap', 0, '2026-01-01T00:00:01.000Z') });
-  take({ reload: reload('overlap', 214, '2026-01-01T00:00:02.000Z') });
-  take({ reload: reload('overlap', 6, '2026-01-01T00:00:03.000Z') });
+  // What is older than the agent was told by another one.
+  take({ reload: reload('swap', 0, '2099-01-01T00:00:01.000Z') });
+  take({ reload: reload('overlap', 214, '2099-01-01T00:00:02.000Z') });
+  take({ reload: reload('overlap', 6, '2099-01-01T00:00:03.000Z') });
   agent.fake.set({
     uplink_down: 'no answer',
     confirm: { epoch: 1, generation: 4, until: '2026-01-01T00:02:00.000Z' },

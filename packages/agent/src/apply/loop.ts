@@ -84,6 +84,17 @@ export class Loop implements AsyncDisposable {
     return await promise;
   }
 
+  /** @throws ProblemError `server.not-held` */
+  async release(): Promise<string> {
+    this.signal.throwIfAborted();
+    const { hold } = this.#ctx.store;
+    const found = await hold.read();
+    if (found === undefined) throw new ProblemError('server.not-held', 'there is no hold file');
+    await hold.release();
+    this.#dispatch({ type: 'released' });
+    return found.reason;
+  }
+
   /** @throws ProblemError `confirm.nothing-pending` */
   async confirm(): Promise<void> {
     this.signal.throwIfAborted();

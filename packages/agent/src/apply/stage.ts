@@ -158,7 +158,9 @@ export async function planUnit(
     await ctx.store.disk.makeDirectory(directory);
     const output = path.join(directory, 'config.json');
     const files = filesOf(ctx.store, order.source, unit);
-    return (await planLayOut(ctx, { unit, engine, files, output, signal })).plan;
+    const { plan } = await planLayOut(ctx, { unit, engine, files, output, signal });
+    await ctx.check(engine, output, signal);
+    return plan;
   } catch (error) {
     signal.throwIfAborted();
     throw toRefusal(error, 'validate', refOf(unit));

@@ -24,6 +24,7 @@ export function describeState(ctx: ApplyContext, state: ApplyState): Omit<Reconc
   return {
     phase: phaseOf(state, units, serving),
     observed,
+    observed_server_id: state.accepted?.manifest.server_id ?? null,
     running: serving === null ? null : runningOf(serving),
     committed: good === null ? null : generationOf(good),
     units,
@@ -43,7 +44,16 @@ const confirmOf = ({ watched }: ApplyState): ReconcilerState['confirm'] =>
 export const visibleOf = (state: ApplyState): string => {
   const { observed, watched, nack, held, unsupported } = state;
   const serving = watched?.version ?? null;
-  const facts = [observed, serving, confirmOf(state), nack, held?.reason, isBusy(state), unsupported];
+  const facts = [
+    observed,
+    state.accepted?.manifest.server_id,
+    serving,
+    confirmOf(state),
+    nack,
+    held?.reason,
+    isBusy(state),
+    unsupported,
+  ];
   return JSON.stringify([...facts, goodOf(state)]);
 };
 

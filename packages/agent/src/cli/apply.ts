@@ -29,7 +29,10 @@ export async function applyCommand(call: Call): Promise<void> {
   const query = { name, ...(confirmMs === undefined ? {} : { confirm_ms: confirmMs }) };
   const handed = await client.apply({ query, body });
   if (waitMs === 0) {
-    call.out.thing({ ...handed, state: 'taken' }, () => `${nameOf(handed)} is being tried; see: sboxagent status`);
+    call.out.thing(
+      { ...handed, state: 'taken' },
+      () => `${nameOf(handed)} is taken, and tried next; see: sboxagent status`,
+    );
     return;
   }
   const { status, state } = await untilVerdict(call, client, { handed, before, waitMs });

@@ -1,5 +1,5 @@
 import { expect, test, describe } from '@jest/globals';
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { systemClock } from '@sbox/core';
@@ -23,7 +23,11 @@ interface Ran {
 async function sboxagent(
   bench: Bench,
   words: readonly string[],
-  more: { signal?: AbortSignal; onStdout?: (text: string) => void } = {},
+  more: {
+    signal?: AbortSignal;
+    onStdout?: (text: string) => void;
+    environment?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<Ran> {
   const ran = { stdout: '', stderr: '' };
   const code = await runProgram(commands, words, {
@@ -32,6 +36,7 @@ async function sboxagent(
       SBOXAGENT_IMPORT_DIR: bench.importDir,
       SBOXAGENT_SYNC_SOCKET: 'false',
       SBOX_SING_BOX: '/nowhere/sing-box',
+      ...more.environment,
     },
     programFile: '/nowhere/main.ts',
     nodeFile: process.execPath,
@@ -139,9 +144,12 @@ describe('sboxagent', () => {
       const refused = await sboxagent(bench, ['rescue', '--yes', ...more]);
       expect([refused.code, refused.stderr]).toMatchObject([5, expect.stringContaining('systemctl stop sboxagent')]);
     }
+    const nothing = await sboxagent(bench, ['rescue', '--release-hold', '--yes']);
+    expect([nothing.code, nothing.stdout]).toMatchObject([0, expect.stringContaining('is not held')]);
     const hold = path.join(bench.stateDir, 'hold');
     await writeFile(hold, 'until Monday');
-    expect((await sboxagent(bench, ['rescue', '--release-hold'])).stdout).toContain('planned');
+    const planned = (await sboxagent(bench, ['rescue', '--release-hold'])).stdout;
+    expect(planned).toMatch(/planned +hold[^]*to do it: sboxagent rescue --release-hold --yes\n$/);
     expect(await readdir(bench.stateDir)).toContain('hold');
     const released = await sboxagent(bench, ['rescue', '--release-hold', '--yes', '-o', 'json']);
     expect(JSON.parse(released.stdout)).toMatchObject({ done: [{ repair: 'hold', state: 'done' }] });
@@ -168,7 +176,13 @@ describe('sboxagent', () => {
       expect((await stat(bench.stateDir)).mode & 0o777).toBe(0o777);
     }
     expect((await sboxagent(bench, ['rescue', '--yes'])).stdout).toMatch(/done +permissions/);
-    expect((await stat(bench.stateDir)).mode & 0o777).toBe(0o755);
+    expect((await stat(bench.stateDir)).mode & 0o777).toBe(0o700);
+    await chmod(bench.stateDir, 0o777);
+    const elsewhere = await sboxagent(bench, ['rescue', '--state-dir', bench.stateDir]);
+    expect(elsewhere.stdout).toContain(`to do it: sboxagent rescue --state-dir ${bench.stateDir} --yes`);
+    const start = await sboxagent(bench, ['rescue', '--start', '--release-hold']);
+    expect(start.stdout).toContain('this server is not held');
+    expect(start.stdout).toMatch(/advice +start +nothing to start: no version is known to be good/);
     await chmod(bench.stateDir, 0o777);
     const removed = await sboxagent(bench, ['rescue', '--remove-redirects', '--yes']);
     expect([removed.code, removed.stdout]).toEqual([0, 'next: no redirect of this agent is left\n']);
@@ -191,6 +205,23 @@ describe('sboxagent', () => {
     expect((await sboxagent(bench, ['config', 'confirm'])).code).toBe(5);
     expect((await sboxagent(bench, ['config', 'apply', file, '--wait', 'soon'])).code).toBe(2);
     expect((await sboxagent(bench, ['config', 'apply', path.join(bench.directory, 'none')])).code).toBe(3);
+  });
+
+  test('a server that is held takes no file, says so at once, and is released by its own command', async () => {
+    await using bench = await openBench();
+    await using agent = await bench.start();
+    const file = path.join(bench.directory, 'config.json');
+    await writeFile(file, one);
+    agent.fake.set({ held: 'rolled back by hand from 1.3', phase: 'held' });
+    const refused = await sboxagent(bench, ['config', 'apply', file]);
+    expect([refused.code, refused.stderr]).toMatchObject([5, expect.stringContaining('sboxagent config release')]);
+    expect(refused.stderr).toContain('rolled back by hand from 1.3');
+    expect(agent.fake.offered).toEqual([]);
+    expect((await sboxagent(bench, ['status'])).stdout).toMatch(/^held +.*sboxagent config release$/m);
+    const released = await sboxagent(bench, ['config', 'release']);
+    expect([released.code, released.stdout]).toMatchObject([0, expect.stringContaining('not held any more')]);
+    expect((await sboxagent(bench, ['config', 'release'])).code).toBe(5);
+    expect((await sboxagent(bench, ['config', 'apply', file])).code).toBe(0);
   });
 
   test('a plain config is refused on a server that has a manager, a bundle is taken', async () => {
@@ -232,6 +263,47 @@ describe('sboxagent', () => {
       checks: { check: string; verdict: string }[];
     };
     expect(checks.filter(({ check }) => check === 'manager').map(({ verdict }) => verdict)).toEqual(['ok']);
+  });
+
+  test('a damaged trust document is said, and fetched again beside the agent that could not use it', async () => {
+    await using bench = await openBench();
+    await using manager = await startManagerDouble({ clock });
+    await using other = await startManagerDouble({ clock });
+    await bench.join(manager);
+    const file = path.join(bench.stateDir, 'trust.json');
+    await writeFile(file, '{');
+    await using _ = await bench.start();
+    const before = (await sboxagent(bench, ['status'])).stdout;
+    expect(before).toMatch(/^manager +not asked: .*trust\.json is damaged.*sboxagent rescue --yes$/m);
+    expect((await sboxagent(bench, ['rescue'])).stdout).toContain(manager.url);
+    const elsewhere = { SBOXAGENT_MANAGER_URLS: other.url };
+    const stranger = await sboxagent(bench, ['rescue', '--yes'], { environment: elsewhere });
+    expect(stranger.code).not.toBe(0);
+    expect(await readFile(file, 'utf8')).toBe('{');
+    expect((await sboxagent(bench, ['rescue', '--yes'])).code).toBe(0);
+    await eventually('it reports', () => manager.statuses.length > 0);
+    expect((await sboxagent(bench, ['status'])).stdout).toContain(`manager  ${manager.url} answers`);
+    expect((await sboxagent(bench, ['rescue', '--yes'])).stdout).toContain('it was not touched');
+  });
+
+  test('a damaged identity is no reason to call this a server of imports', async () => {
+    await using bench = await openBench();
+    await using manager = await startManagerDouble({ clock });
+    await bench.join(manager);
+    await writeFile(path.join(bench.stateDir, 'identity.json'), '{');
+    await using _ = await bench.start();
+    const { stdout } = await sboxagent(bench, ['status']);
+    expect(stdout).toMatch(/^manager +not asked: .*identity\.json is damaged.*sboxmgr server remove.*sboxagent join/m);
+  });
+
+  test('a manager that answers with a refusal is not called silent', async () => {
+    await using bench = await openBench();
+    await using manager = await startManagerDouble({ clock });
+    await bench.join(manager);
+    manager.fault = 'revoked';
+    await using _ = await bench.start();
+    const told = async () => (await sboxagent(bench, ['status'])).stdout.includes('answers auth.revoked (removed)');
+    await eventually('it says so', told);
   });
 
   test('a bundle brings its server with it when the pin fits, and waits for an agent that does not run', async () => {

@@ -59,6 +59,11 @@ export const commands: readonly CommandRow[] = [
     load: async () => (await import('./config.ts')).rollbackCommand,
   },
   {
+    usage: 'config release',
+    summary: 'End the hold of this server: after a rollback by hand, or a hold file',
+    load: async () => (await import('./config.ts')).releaseCommand,
+  },
+  {
     usage: 'key rotate',
     summary: 'Replace the key that this server signs with',
     load: async () => (await import('./key.ts')).rotateCommand,
@@ -87,7 +92,7 @@ export const commands: readonly CommandRow[] = [
       { flags: '--dry-run', summary: 'show the plan only, also with --yes' },
       { flags: '--start', summary: 'start the last good version; the next agent adopts it' },
       { flags: '--engine <file>', summary: 'put in another sing-box' },
-      { flags: '--release-hold', summary: 'remove the hold file' },
+      { flags: '--release-hold', summary: 'end the hold where no agent runs; else: sboxagent config release' },
       { flags: '--lift-quarantine', summary: 'let refused renditions be tried again' },
       { flags: '--remove-redirects', summary: 'only remove the nftables tables of this agent, also while engines run' },
     ],

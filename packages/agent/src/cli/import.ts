@@ -23,10 +23,12 @@ export async function importCommand(call: Call): Promise<void> {
   const identity = await settleIdentity(stateDir, opened, text(call, 'pin'), host.clock.now());
   const taken = await handOver(call, archive);
   if (taken) {
-    out.thing(
-      { ...taken, state: 'taken' },
-      () => `generation ${printGeneration(taken)} is being tried; see: sboxagent status`,
-    );
+    const { conditions } = await (await openLocalClient(call)).status();
+    const isHeld = conditions.some(({ type, status }) => type === 'Frozen' && status === 'true');
+    const next = isHeld
+      ? 'waits, because this server is held; to take it: sboxagent config release'
+      : 'is taken, and tried next; see: sboxagent status';
+    out.thing({ ...taken, state: isHeld ? 'held' : 'taken' }, () => `generation ${printGeneration(taken)} ${next}`);
     return;
   }
   const { manifest } = verifyBundle(opened, {

@@ -6,7 +6,16 @@ import { createLineSink, createLogger } from '@sbox/daemon/log';
 import { openReconciler } from '../agent.ts';
 import { askEngine } from '../engines/find-engine.ts';
 import { openStateLock } from '../identity/state-lock.ts';
-import { afterLock, beforeLock, besideAgent, forRemoval, mend, planRescue, type RescueLine } from '../rescue/rescue.ts';
+import {
+  afterLock,
+  beforeLock,
+  besideAgent,
+  besideAgentAlways,
+  forRemoval,
+  mend,
+  planRescue,
+  type RescueLine,
+} from '../rescue/rescue.ts';
 import type { RescueScene, Wishes } from '../rescue/step.ts';
 import { createDisk } from '../state/disk.ts';
 import { flag, text, type Call } from './command.ts';
@@ -20,13 +29,14 @@ export async function rescueCommand(call: Call): Promise<number> {
   const isDoing = flag(call, 'yes') && !flag(call, 'dryRun');
   if (phase !== undefined) return await besideRunning(call, open, phase, isDoing);
   if (!isDoing) {
-    const plan = await planRescue(open(), ...(wishes.removeRedirects ? [forRemoval] : []));
+    const found = await planRescue(open(), ...(wishes.removeRedirects ? [forRemoval] : []));
+    const plan = flag(call, 'start') && !wishes.removeRedirects ? [...found, await planStart(open())] : found;
     print(call, { agent: null, plan }, nextOf(plan, call));
     return 0;
   }
   const done = wishes.removeRedirects ? await mend(open, forRemoval) : await mendLocked(call, open);
   print(call, { agent: null, done }, nextOf(done, call));
-  return done.some(({ state }) => state === 'failed') ? 1 : 0;
+  return exitCodeOf(done);
 }
 
 async function readWishes(call: Call): Promise<Wishes> {
@@ -75,10 +85,13 @@ async function besideRunning(call: Call, open: () => RescueScene, phase: string,
     });
   }
   const isWished = wishes.liftQuarantine || wishes.releaseHold;
-  const lines = isWished ? await (isDoing ? mend(open, besideAgent) : planRescue(open(), besideAgent)) : [];
-  const next = `the agent runs and answers (${phase}): ${isDoing && isWished ? 'the rest' : 'it'} was not touched; see: sboxagent doctor`;
-  print(call, { agent: phase, [isDoing ? 'done' : 'plan']: lines }, next);
-  return lines.some(({ state }) => state === 'failed') ? 1 : 0;
+  const repairs = [...besideAgentAlways, ...(isWished ? besideAgent : [])];
+  const lines = await (isDoing ? mend(open, repairs) : planRescue(open(), repairs));
+  const next = lines.some(({ state }) => state === 'planned')
+    ? `nothing was changed yet; to do it: ${commandLine(call)}`
+    : `the agent runs and answers (${phase}): ${isDoing && (isWished || lines.length > 0) ? 'the rest' : 'it'} was not touched; see: sboxagent doctor`;
+  print(call, { agent: phase, [isDoing ? 'done' : 'plan']: lines }, isStuck(lines) ? makeRoom : next);
+  return isDoing ? exitCodeOf(lines) : 0;
 }
 
 /** With the lock of the state directory, so that no agent comes up in the middle. */
@@ -101,6 +114,17 @@ const isThere = async (file: string): Promise<boolean> =>
     () => false,
   );
 
+/** What `start` would do, without touching anything. */
+async function planStart({ scene }: RescueScene): Promise<RescueLine> {
+  const { versions } = await scene.state();
+  const good = versions.find(({ isCommitted }) => isCommitted) ?? versions[0];
+  if (good === undefined)
+    return { repair: 'start', what: 'nothing to start: no version is known to be good', state: 'advice' };
+  const running = scene.engines().length > 0 ? '; engines that run are left as they are' : '';
+  const what = `start the last good version (${printGeneration(good.version)})${running}`;
+  return { repair: 'start', what, state: 'planned' };
+}
+
 /** Starts the last good version as the agent would, and leaves its engines running: the next agent adopts them. */
 async function start(call: Call): Promise<RescueLine> {
   const { host } = call;
@@ -113,17 +137,47 @@ async function start(call: Call): Promise<RescueLine> {
   const { running, units } = reconciler.state;
   const up = units.filter(({ state }) => state === 'running' || state === 'watching');
   const what = `start the last good version${running === null ? '' : ` (${printGeneration(running)})`}`;
-  if (units.length > 0 && up.length === units.length) return { repair: 'start', what, state: 'done' };
+  if (units.length > 0 && up.length === units.length) {
+    if (!reconciler.processes().every(({ adopted }) => adopted)) return { repair: 'start', what, state: 'done' };
+    const words = `nothing to start: the last good version${running === null ? '' : ` (${printGeneration(running)})`} runs`;
+    return { repair: 'start', what: words, state: 'advice' };
+  }
   const problem = units
     .map(({ name, state, message }) => `${name}: ${state}${message ? `: ${message}` : ''}`)
     .join('; ');
   return { repair: 'start', what, state: 'failed', problem: problem || 'there is none' };
 }
 
+/** What was typed, so that it is done and not something else. */
+function commandLine(call: Call): string {
+  const given = (name: string, option: string): string[] => {
+    const value = text(call, option);
+    return value === undefined ? [] : [name, value];
+  };
+  const typed = [
+    ...given('--config', 'config'),
+    ...given('--state-dir', 'stateDir'),
+    ...(flag(call, 'start') ? ['--start'] : []),
+    ...given('--engine', 'engine'),
+    ...(flag(call, 'releaseHold') ? ['--release-hold'] : []),
+    ...(flag(call, 'liftQuarantine') ? ['--lift-quarantine'] : []),
+    ...(flag(call, 'removeRedirects') ? ['--remove-redirects'] : []),
+  ];
+  return ['sboxagent rescue', ...typed, '--yes'].join(' ');
+}
+
+/** On a full disk where nothing of the agent can go nothing else can be mended for good. */
+const isStuck = (lines: readonly RescueLine[]): boolean =>
+  lines.some(({ repair, state }) => repair === 'room' && state === 'advice');
+const makeRoom = 'make room as it says above, then: sboxagent doctor';
+
+const exitCodeOf = (lines: readonly RescueLine[]): number =>
+  isStuck(lines) || lines.some(({ state }) => state === 'failed') ? 1 : 0;
+
 function nextOf(lines: readonly RescueLine[], call: Call): string {
-  if (lines.some(({ state }) => state === 'planned'))
-    return 'nothing was changed yet; to do it: sboxagent rescue --yes';
+  if (lines.some(({ state }) => state === 'planned')) return `nothing was changed yet; to do it: ${commandLine(call)}`;
   if (lines.some(({ state }) => state === 'failed')) return 'not everything could be done; see: sboxagent doctor';
+  if (isStuck(lines)) return makeRoom;
   if (flag(call, 'removeRedirects')) return 'no redirect of this agent is left';
   const isStarted = flag(call, 'start');
   return `${lines.length === 0 ? 'nothing is broken that could be mended here; ' : ''}now start the agent${isStarted ? ', which adopts the engines' : ''}: systemctl start sboxagent, or sboxagent run`;

@@ -25,9 +25,7 @@ export async function statusCommand(call: Call): Promise<number> {
 function printStatus(status: Status, { out, host }: Call): string {
   const { manager, running, nack, units } = status;
   const ago = (time: string): string => printDuration(Math.max(0, host.clock.now() - Date.parse(time)));
-  const away = manager
-    ? `${manager.url} ${manager.reachable ? 'answers' : `does not answer since ${ago(manager.since)}, ${manager.tries} ${manager.tries === 1 ? 'try' : 'tries'}`} (${manager.transport}${manager.via === 'direct' ? '' : ` through the ${manager.via}`})`
-    : 'none: this server lives on imported configs';
+  const away = manager ? describeManager(manager, ago) : describeNone(status);
   const rows = units.map((unit) => [
     unit.name,
     unit.state,
@@ -49,8 +47,21 @@ function printStatus(status: Status, { out, host }: Call): string {
   ].join('\n');
 }
 
+function describeManager(manager: NonNullable<Status['manager']>, ago: (time: string) => string): string {
+  const { url, reachable, refusal, since, tries, transport, via } = manager;
+  const says = refusal ? `answers ${refusal.code} (${refusal.detail})` : 'does not answer';
+  const how = reachable ? 'answers' : `${says} since ${ago(since)}, ${tries} ${tries === 1 ? 'try' : 'tries'}`;
+  return `${url} ${how} (${transport}${via === 'direct' ? '' : ` through the ${via}`})`;
+}
+
+/** An agent that should have a manager says why it does not ask it. */
+function describeNone({ conditions }: Status): string {
+  const away = conditions.find(({ type }) => type === 'ManagerReachable');
+  return away === undefined ? 'none: this server lives on imported configs' : `not asked: ${away.message}`;
+}
+
 /** Whether the manager answers has a line of its own. */
 const withoutManager = (status: Status): Status => ({
   ...status,
-  conditions: status.conditions.filter(({ type }) => type !== 'ManagerReachable' || status.manager === null),
+  conditions: status.conditions.map((each) => (each.type === 'ManagerReachable' ? { ...each, status: 'true' } : each)),
 });

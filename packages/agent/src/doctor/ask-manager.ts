@@ -37,9 +37,14 @@ async function askAll(scene: Scene): Promise<readonly ManagerAnswer[]> {
   const identity = await scene.identity().catch(() => undefined);
   if (identity === undefined) return [];
   const ways = await openWays(scene);
-  const urls = [...new Set([...(await scene.urls()), ...(await learnedUrls(scene, identity))])];
+  const urls = await knownUrls(scene, identity);
   return await Promise.all(urls.flatMap((url) => ways.map(async (way) => await ask(scene, { identity, url, way }))));
 }
+
+/** Every address under which the manager may be found. */
+export const knownUrls = async (scene: Scene, identity: Identity): Promise<string[]> => [
+  ...new Set([...(await scene.urls()), ...(await learnedUrls(scene, identity))]),
+];
 
 /** As the settings allow; through an engine only while one runs. */
 async function openWays({ settings, state, engines }: Scene): Promise<readonly ManagerWay[]> {

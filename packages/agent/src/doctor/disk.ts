@@ -2,11 +2,12 @@ import { open, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { printDuration } from '@sbox/core';
 import { isDiskProblem } from '../state/disk.ts';
+import { describeFull, isFull, readSpace, wantedFreeBytes } from '../state/space.ts';
 import { failed, ok, warning, type Check, type Finding } from './check.ts';
 import type { Scene } from './scene.ts';
 
 const mib = 1024 * 1024;
-const [leastFreeBytes, wantedFreeBytes, leastFreeInodes] = [32 * mib, 200 * mib, 1000];
+const leastFreeInodes = 1000;
 /** A step of the agent waits for a few of these. */
 const slowSyncMs = 500;
 
@@ -25,15 +26,26 @@ export const diskCheck: Check = {
 };
 
 async function checkSpace(stateDir: string): Promise<Finding> {
-  const { bavail, bsize, ffree, files } = await statfs(stateDir);
-  const free = bavail * bsize;
-  const detail = `${stateDir}: ${Math.floor(free / mib)} MiB free`;
-  const fix = 'Make room; the agent can give back what it does not need: sboxagent rescue --yes';
-  if (free < leastFreeBytes) return failed(detail, fix);
+  const { ffree, files } = await statfs(stateDir);
+  const space = await readSpace(stateDir);
+  const [free, total] = [space.freeBytes, space.totalBytes].map((bytes) => Math.floor(bytes / mib));
+  const detail = `${stateDir}: ${free} MiB free`;
+  if (isFull(space)) return failed(`${detail} of ${total} MiB`, await fixFull(stateDir));
   // File systems that make inodes as they go say 0 of 0.
-  if (files > 0 && ffree < leastFreeInodes) return failed(`${stateDir}: ${ffree} inodes free`, fix);
-  return free < wantedFreeBytes ? warning(detail, fix) : ok(detail);
+  if (files > 0 && ffree < Math.min(leastFreeInodes, files / 10)) {
+    return failed(`${stateDir}: ${ffree} inodes free`, 'Remove files that nobody needs; see where they are: df -i');
+  }
+  if (space.freeBytes >= wantedFreeBytes) return ok(detail);
+  return space.totalBytes < wantedFreeBytes
+    ? warning(
+        `the disk is small: ${detail} of ${total} MiB`,
+        'Have state_dir on a larger one, if versions are refused.',
+      )
+    : warning(detail, await fixFull(stateDir));
 }
+
+const fixFull = async (stateDir: string): Promise<string> =>
+  `What of it the agent can do without: sboxagent rescue. Else: ${await describeFull(stateDir)}.`;
 
 async function checkWriting({ stateDir, clock }: Scene): Promise<Finding> {
   const file = path.join(stateDir, `.doctor-${clock.now()}`);
@@ -53,16 +65,17 @@ async function checkWriting({ stateDir, clock }: Scene): Promise<Finding> {
       ? warning(detail, 'The disk is slow or busy; see what writes: iotop, or move state_dir to another disk.')
       : ok(detail);
   } catch (error) {
-    return explainWrite(error as NodeJS.ErrnoException, stateDir);
+    return await explainWrite(error as NodeJS.ErrnoException, stateDir);
   }
 }
 
-function explainWrite(error: NodeJS.ErrnoException, stateDir: string): Finding {
+async function explainWrite(error: NodeJS.ErrnoException, stateDir: string): Promise<Finding> {
   const { code = '', message } = error;
   if (code === 'EROFS') {
     return failed('the file system is read-only', `See why (dmesg | tail), then: mount -o remount,rw ${stateDir}`);
   }
-  if (isDiskProblem(error)) return failed(message, 'Make room: sboxagent rescue --yes; then see: df -h, df -i, dmesg');
+  if (code === 'EIO') return failed(message, 'The disk may be broken; see: dmesg | tail');
+  if (isDiskProblem(error)) return failed(message, await fixFull(stateDir));
   if (code === 'EACCES' || code === 'EPERM') {
     return warning(message, 'Run the command as root or as the user of the agent.');
   }

@@ -18,7 +18,13 @@ export const journalCheck: Check = {
         ? [warning('accepted.json is damaged; the journal says what is the newest', 'The next order mends it.')]
         : []),
       ...(hold
-        ? [warning(`held: ${hold.reason}`, 'To take orders again: sboxagent rescue --release-hold', 'hold')]
+        ? [
+            warning(
+              `held: ${hold.reason}`,
+              'To take orders again: sboxagent config release, or without an agent: sboxagent rescue --release-hold --yes',
+              'hold',
+            ),
+          ]
         : []),
       ...quarantine.map(({ digest, code, message, isFinal }) =>
         isFinal

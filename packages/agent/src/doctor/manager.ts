@@ -1,5 +1,6 @@
 import type { ProblemError } from '@sbox/core';
 import { askManagers } from './ask-manager.ts';
+import { joinAgain } from '../identity/join-again.ts';
 import { failed, ok, warning, type Check, type Finding } from './check.ts';
 
 interface Cause {
@@ -44,7 +45,7 @@ const causes: readonly Cause[] = [
   {
     code: /manager\.untrusted/,
     what: 'pin: another manager answers',
-    fix: () => 'If the manager was set up anew, join again: sboxagent join URL --token-file FILE',
+    fix: () => 'If the manager was set up anew, join again, with a new token: sboxagent join URL --token-file FILE',
   },
   {
     code: /auth\.clock-skew/,
@@ -59,7 +60,7 @@ const causes: readonly Cause[] = [
   {
     code: /auth\./,
     what: '401: the manager does not take the key of this server',
-    fix: () => 'Make a token (sboxmgr server token) and join again: sboxagent join URL --token-file FILE',
+    fix: () => joinAgain,
   },
 ];
 
@@ -68,7 +69,8 @@ export const managerCheck: Check = {
   name: 'manager',
   limitMs: 20_000,
   look: async (scene) => {
-    const identity = await scene.identity().catch(() => undefined);
+    const identity = await scene.identity().catch(() => 'damaged' as const);
+    if (identity === 'damaged') return failed('not asked: who this server is cannot be read', joinAgain);
     if (identity === undefined) {
       return warning(
         'this server has not joined a manager',

@@ -2,10 +2,10 @@ import { access } from 'node:fs/promises';
 import { stat } from 'node:fs/promises';
 import { openKeyPair } from '@sbox/daemon/keys';
 import { statePaths } from '../identity/identity.ts';
+import { refetchTrust } from '../trust/trust-store.ts';
 import { failed, ok, warning, type Check, type Finding } from './check.ts';
+import { joinAgain } from '../identity/join-again.ts';
 import type { Scene } from './scene.ts';
-
-const joinAgain = 'Join again, with a new token: sboxagent join URL --token-file FILE';
 
 /** From the pin of the root key to the keys that may sign orders, and the key of this server itself. */
 export const signatureCheck: Check = {
@@ -43,10 +43,10 @@ async function checkKey({ stateDir }: Scene): Promise<Finding> {
 async function checkChain(scene: Scene): Promise<Finding> {
   try {
     const trusted = await scene.trusted();
-    if (trusted === undefined) return failed('the trust document is gone', joinAgain);
+    if (trusted === undefined) return failed('the trust document is gone', refetchTrust);
     const { trust, keys } = trusted;
     return ok(`trust document ${trust.version}, signed by the pinned key; orders by ${[...keys.keys()].join(', ')}`);
   } catch {
-    return failed('the trust document is damaged, or not signed by the pinned key', joinAgain);
+    return failed('the trust document is damaged, or not signed by the pinned key', refetchTrust);
   }
 }

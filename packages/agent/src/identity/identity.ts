@@ -3,6 +3,7 @@ import path from 'node:path';
 import { openDirectory, readJson, writeJson } from '@sbox/daemon/files';
 import { openKeyPair, type KeyPair } from '@sbox/daemon/keys';
 import { ProblemError } from '@sbox/core';
+import { joinAgain } from './join-again.ts';
 import * as z from 'zod/mini';
 
 const identitySchema = z.strictObject({
@@ -45,11 +46,17 @@ export async function openStateDirectory(stateDir: string): Promise<void> {
 export async function readIdentity(stateDir: string): Promise<Identity | undefined> {
   const file = statePaths(stateDir).identity;
   const found = await readJson(file).catch((error: unknown) => {
-    throw new ProblemError('settings.invalid', `${file} cannot be read`, { cause: error });
+    throw new ProblemError('settings.invalid', `${file} is damaged: it cannot be read`, {
+      cause: error,
+      fix: joinAgain,
+    });
   });
   if (found === undefined) return undefined;
   const parsed = z.safeParse(identitySchema, found);
-  if (!parsed.success) throw new ProblemError('settings.invalid', `${file} is not what sboxagent join writes`);
+  if (!parsed.success) {
+    const detail = `${file} is damaged: it is not what sboxagent join writes`;
+    throw new ProblemError('settings.invalid', detail, { fix: joinAgain });
+  }
   return parsed.data;
 }
 

@@ -81,8 +81,14 @@ async function readToken(file: string): Promise<string> {
   return bytes.subarray(0, maxTokenBytes).toString('utf8').trim();
 }
 
-/** Over any certificate: what comes is worth nothing before the pin says so. */
-async function fetchTrust(options: JoinOptions, pin: string): Promise<Trusted> {
+/**
+ * Over any certificate: what comes is worth nothing before the pin says so.
+ * @throws ProblemError `manager.untrusted`, `manager.unreachable`
+ */
+export async function fetchTrust(
+  options: Pick<JoinOptions, 'url' | 'ways' | 'clock' | 'log' | 'signal'>,
+  pin: string,
+): Promise<Trusted> {
   const { url, ways = [directWay], clock, log, signal } = options;
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
     throw new ProblemError('command.usage', `${url} is no http or https address`);

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readlink, writeFile } from 'node:fs/promises';
 import { openBench } from '../../test/agent-bench.ts';
 import { openStateDirectory, statePaths } from './identity.ts';
 import { openStateLock, readStartTime } from './state-lock.ts';
@@ -34,6 +34,15 @@ test('a lock from before a reboot is no lock, though the same pid began at the s
   await expect(openStateLock({ stateDir, pid: 4, startTime, bootId: 'after' })).rejects.toMatchObject({
     code: 'agent.running',
   });
+});
+
+test('a lock has no content of its own, so that it fits on a full disk', async () => {
+  await using bench = await openBench();
+  const { stateDir } = bench;
+  await openStateDirectory(stateDir);
+  await using _ = await openStateLock({ stateDir, pid: process.pid, startTime: () => '7', bootId: 'now' });
+  expect(await readdir(stateDir)).toEqual(['agent.lock']);
+  expect(await readlink(statePaths(stateDir).lock)).toBe(`${process.pid} 7 now`);
 });
 
 test('the start time of this process is known, of a process that is not there it is not', () => {

@@ -1,6 +1,8 @@
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { readFile, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { ProblemError } from '@sbox/core';
+import { isDiskProblem } from '../state/disk.ts';
 import { statePaths } from './identity.ts';
 
 export interface LockOptions {
@@ -16,7 +18,8 @@ const tries = 3;
 
 /**
  * Makes sure that one agent at a time uses a state directory. A lock whose process is gone (also when its pid is
- * somebody else's by now) is taken over. @throws ProblemError `agent.running`
+ * somebody else's by now) is taken over. It is a link to what it says, which is whole as soon as it is there and needs no
+ * room on a disk that is full. @throws ProblemError `agent.running`, `disk.full`
  */
 export async function openStateLock({
   stateDir,
@@ -26,40 +29,41 @@ export async function openStateLock({
 }: LockOptions): Promise<AsyncDisposable> {
   const { lock } = statePaths(stateDir);
   const mine = `${pid} ${startTime(pid) ?? ''} ${bootId}`;
-  const aside = `${lock}.${pid}`;
-  await writeFile(aside, mine, { mode: 0o600 });
-  try {
-    for (let attempt = 1; ; attempt += 1) {
-      if (await tryLink(aside, lock)) break;
-      const holder = await readFile(lock, 'utf8').catch(() => '');
-      if (attempt === tries || isAlive(holder, startTime, bootId)) {
-        throw new ProblemError('agent.running', `${stateDir} is used by process ${holder.split(' ')[0] ?? '?'}`);
-      }
-      await takeAway(lock, holder);
+  for (let attempt = 1; !(await tryPut(lock, mine)); attempt += 1) {
+    const holder = await readText(lock);
+    if (attempt === tries || isAlive(holder, startTime, bootId)) {
+      throw new ProblemError('agent.running', `${stateDir} is used by process ${holder.split(' ')[0] ?? '?'}`);
     }
-  } finally {
-    await unlink(aside).catch(() => {});
+    await takeAway(lock, holder);
   }
   return {
     async [Symbol.asyncDispose]() {
-      if ((await readFile(lock, 'utf8').catch(() => '')) === mine) await unlink(lock).catch(() => {});
+      if ((await readText(lock)) === mine) await unlink(lock).catch(() => {});
     },
   };
 }
 
+/** Locks of earlier agents are files. */
+const readText = async (lock: string): Promise<string> =>
+  await readlink(lock).catch(async () => await readFile(lock, 'utf8').catch(() => ''));
+
 /** Pid of the process that holds a lock; undefined when nobody does. Changes nothing. */
 export async function readLockHolder(lock: string): Promise<number | undefined> {
-  const holder = await readFile(lock, 'utf8').catch(() => '');
+  const holder = await readText(lock);
   return isAlive(holder, readStartTime, readBootId()) ? Number(holder.split(' ')[0]) : undefined;
 }
 
-const tryLink = async (from: string, to: string): Promise<boolean> => {
+const tryPut = async (lock: string, text: string): Promise<boolean> => {
   try {
-    await link(from, to);
+    await symlink(text, lock);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    if (!isDiskProblem(error)) throw error;
+    throw new ProblemError('disk.full', `no lock can be put into ${path.dirname(lock)}: ${error.message}`, {
+      fix: `See df, df -i and mount of ${path.dirname(lock)}, make room, then: sboxagent doctor`,
+      cause: error,
+    });
   }
 };
 
@@ -67,8 +71,8 @@ const tryLink = async (from: string, to: string): Promise<boolean> => {
 async function takeAway(lock: string, holder: string): Promise<void> {
   const away = `${lock}.dead`;
   await rename(lock, away).catch(() => {});
-  const moved = await readFile(away, 'utf8').catch(() => holder);
-  if (moved !== holder) await tryLink(away, lock).catch(() => false);
+  const moved = await readText(away);
+  if (moved !== '' && moved !== holder) await tryPut(lock, moved).catch(() => false);
   await unlink(away).catch(() => {});
 }
 

@@ -3,7 +3,7 @@ import { messageOf, printDuration, ProblemError, type Clock } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { Manifest } from '@sbox/protocol';
 import type { Identity } from '../identity/identity.ts';
-import type { Order, Reconciler } from '../order.ts';
+import { observedAs, type Order, type Reconciler } from '../order.ts';
 import type { AgentSettings } from '../settings/schema.ts';
 import type { Trusted } from '../trust/trust-store.ts';
 import { createMemoryBlobs, readBundle, verifyBundle } from './bundle.ts';
@@ -111,7 +111,7 @@ async function openBundle(deps: ImporterDeps, archive: Uint8Array): Promise<Open
     trusted: known,
     agentVersion: deps.agentVersion,
     nowMs: deps.nowMs(),
-    accepted: reconciler.state.observed,
+    accepted: observedAs(reconciler.state, identity.server_id),
   });
   const order: Order = { source: 'bundle', ...verified, blobs: createMemoryBlobs(opened.blobs) };
   const { manifest } = order;

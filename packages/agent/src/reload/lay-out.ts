@@ -60,12 +60,14 @@ export async function planLayOut(
   refuseDoubledPorts(report, Object.keys(ctx.ports).length > 0);
   const { unit, engine, except } = job;
   const serves = servedPorts(report);
+  const swapProblem = await ctx.mover.findProblem(serves);
   const facts = {
     unit: unit.name,
     live: await describeLive(ctx, unit.name, serves),
     wanted: { digest: unit.config.digest, engine: engineName(engine), ports: ctx.ports, report },
     reload: unit.reload,
-    swapProblem: await ctx.mover.findProblem(serves),
+    isFronted: ctx.mover.holdsPorts && swapProblem === undefined,
+    swapProblem,
     memoryAvailableBytes: ctx.memoryAvailable(),
   };
   return { place, report, plan: planReload(facts, except) };

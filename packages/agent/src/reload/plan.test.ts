@@ -23,6 +23,7 @@ const facts: ReloadFacts = {
   live,
   wanted: other,
   reload: 'auto',
+  isFronted: false,
   swapProblem: undefined,
   memoryAvailableBytes: 1e9,
 };
@@ -45,6 +46,13 @@ test.each<[string, Partial<ReloadFacts>, ReloadStrategy, string]>([
   ['another configuration', {}, 'swap', 'will end 0 connections'],
   ['another engine', { wanted: { ...version, engine: 'sing-box 1.15.0' } }, 'swap', 'will end 0 connections'],
   ['no nftables', { swapProblem: nft }, 'overlap', 'will end 214 connections; swap would end 0'],
+  ['a front, the engine has the ports', { isFronted: true }, 'in-place', 'will end 214 connections; swap would end 0'],
+  [
+    'a front before the engine',
+    { isFronted: true, live: { ...live, isShifted: true } },
+    'swap',
+    'will end 0 connections',
+  ],
   ['no nftables, UDP', { swapProblem: nft, wanted: old }, 'in-place', 'will end 214 connections; swap would end 0'],
   ['tun', { wanted: tun }, 'in-place', 'will end 214 connections; swap would end 0'],
   [
@@ -125,6 +133,7 @@ const factsArb: fc.Arbitrary<ReloadFacts> = fc.record({
   live: fc.option(liveArb, { nil: undefined }),
   wanted: versionArb,
   reload: fc.constantFrom('auto', 'in-place', 'restart'),
+  isFronted: fc.boolean(),
   swapProblem: fc.constantFrom(undefined, nft),
   memoryAvailableBytes: fc.constantFrom(undefined, 0, 1e12),
 });

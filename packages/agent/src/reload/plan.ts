@@ -36,6 +36,8 @@ export interface ReloadFacts {
   readonly wanted: PlannedVersion;
   /** What the order allows. */
   readonly reload: Unit['reload'];
+  /** A front in the agent is to hold the ports; it cannot while an engine has them. */
+  readonly isFronted: boolean;
   /** Why new connections cannot be moved from one engine to another; undefined when they can. */
   readonly swapProblem: string | undefined;
   /** Undefined when the machine does not say it. */
@@ -61,12 +63,12 @@ const ways: readonly Way[] = [
   { strategy: 'live', problem: findUntellable, willEnd: () => 0 },
   {
     strategy: 'swap',
-    problem: (facts) => findNoSecond(facts) ?? facts.swapProblem,
+    problem: (facts) => findNoSecond(facts) ?? facts.swapProblem ?? findNoFront(facts),
     willEnd: ({ live }) => fewest(live.draining),
   },
   {
     strategy: 'overlap',
-    problem: (facts) => findNoSecond(facts) ?? findUnshareable(facts),
+    problem: (facts) => findNoSecond(facts) ?? findNoFront(facts) ?? findUnshareable(facts),
     willEnd: ({ live }) => live.connections,
   },
   {
@@ -175,6 +177,10 @@ function findNoSecond({ live, wanted, reload, memoryAvailableBytes }: Facts): st
   if (needed <= memoryAvailableBytes) return undefined;
   return `a second engine needs about ${Math.ceil(needed / mib)} MiB, ${Math.floor(memoryAvailableBytes / mib)} MiB are left`;
 }
+
+/** What ends connections anyhow moves the engine behind the front; an overlap would cost as much, and change nothing. */
+const findNoFront = ({ live, isFronted }: Facts): string | undefined =>
+  isFronted && !live.isShifted ? 'the running engine has the ports that the front is to hold' : undefined;
 
 function findUnshareable({ live, wanted }: Facts): string | undefined {
   if (live.isShifted) return 'the running engine listens on other ports';

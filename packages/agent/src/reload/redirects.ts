@@ -116,13 +116,27 @@ async function findAccepted(nft: Nft, [text = '', ...others]: readonly string[])
   }
 }
 
+async function removeTable(
+  { nft, log }: { readonly nft: Nft; readonly log: Logger },
+  table: string,
+  isOurs: boolean,
+): Promise<void> {
+  // Named first, so that it may be missing.
+  await nft(['-f', '-'], `table inet ${table}\ndelete table inet ${table}\n`).catch(async (error: unknown) => {
+    // An earlier agent may have made one; whoever may not even look never made any.
+    if (isOurs || (await isThere(nft, table))) throw error;
+    log.debug('No table was removed', { table, ...errorFields(error) });
+  });
+}
+
 const isThere = async (nft: Nft, table: string): Promise<boolean> =>
   await nft(['list', 'table', 'inet', table]).then(
     () => true,
     () => false,
   );
 
-const repairMs = 2000;
+/** Between two looks at the tables: while connections depend on them, and otherwise. */
+const [repairMs, idleRepairMs] = [2000, 30_000] as const;
 
 /** The tables of this agent, written as a whole and one after another, and put back when somebody takes them away. */
 function createTables(nft: Nft, { clock, log, stateDir }: Pick<RedirectsDeps, 'clock' | 'log' | 'stateDir'>) {
@@ -143,15 +157,13 @@ function createTables(nft: Nft, { clock, log, stateDir }: Pick<RedirectsDeps, 'c
 
   async function write(unit: string, way: Way): Promise<void> {
     const table = tableOf(stateDir, unit);
-    if (way.redirects.length === 0 && !way.isTracked) {
-      if (without.has(unit)) return;
+    const needsNone = way.redirects.length === 0 && !way.isTracked;
+    if (needsNone && without.has(unit)) return;
+    // Once there, it stays as long as the unit runs: while nobody follows connections, their ends are missed, and days later
+    // the kernel would still take a new one for the old.
+    if (needsNone && (way.served.length === 0 || !(written.has(unit) || (await isThere(nft, table))))) {
       const isOurs = written.delete(unit);
-      // Named first, so that it may be missing.
-      await nft(['-f', '-'], `table inet ${table}\ndelete table inet ${table}\n`).catch(async (error: unknown) => {
-        // An earlier agent may have made one; whoever may not even look never made any.
-        if (isOurs || (await isThere(nft, table))) throw error;
-        log.debug('No table was removed', { table, ...errorFields(error) });
-      });
+      if (way.served.length === 0) await removeTable({ nft, log }, table, isOurs);
       without.add(unit);
       return;
     }
@@ -179,7 +191,8 @@ function createTables(nft: Nft, { clock, log, stateDir }: Pick<RedirectsDeps, 'c
   async function repairWhileNeeded(): Promise<void> {
     try {
       while (written.size > 0) {
-        await clock.sleep(repairMs, stopping.signal);
+        const isInUse = [...written.values()].some(({ way }) => way.redirects.length > 0);
+        await clock.sleep(isInUse ? repairMs : idleRepairMs, stopping.signal);
         await inTurn(repair).catch((error: unknown) => {
           log.error('The redirects could not be put back', errorFields(error));
         });

@@ -92,7 +92,11 @@ test.each([
     'table ip x {\n\tchain c {\n\t\ttype nat hook output priority -110; policy accept;\n\t\ttcp dport 443 redirect to :8443\n\t}\n}\n',
     'redirects traffic that goes there',
   ],
-  ['our port, to another machine', nat('tcp dport { 80, 443 } dnat to 172.17.0.2'), 'redirects traffic that goes there'],
+  [
+    'our port, to another machine',
+    nat('tcp dport { 80, 443 } dnat to 172.17.0.2'),
+    'redirects traffic that goes there',
+  ],
   ['all ports', nat('meta l4proto tcp redirect to :8443'), 'redirects traffic that goes there'],
   ['ports in a set', nat('tcp dport @wanted redirect to :8443'), 'redirects traffic that goes there'],
   ['all but others', nat('tcp dport != 22 redirect to :8443'), 'redirects traffic that goes there'],

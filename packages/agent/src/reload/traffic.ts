@@ -34,6 +34,10 @@ export interface Traffic {
   close(): Promise<void>;
 }
 
+/** A front can listen for the next one only when the one that lives has let go of the ports. */
+export const needsEndOf = ({ holdsPorts }: Mover, live: LiveSlot | undefined, next: LiveSlot): boolean =>
+  holdsPorts && live !== undefined && isShifted(next) && !isShifted(live);
+
 /** One piece of work after another. */
 function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();

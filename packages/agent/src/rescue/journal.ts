@@ -1,6 +1,7 @@
 import { access, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { openKeyPair } from '@sbox/daemon/keys';
+import { joinAgain } from '../identity/join-again.ts';
 import { statePaths } from '../identity/identity.ts';
 import { printLine } from '../state/journal.ts';
 import { inspectState } from '../state/inspect.ts';
@@ -43,7 +44,7 @@ export const identity: Repair = {
     if (isThere && !isWhole) {
       const aside = `${key}.damaged-${stamp}`;
       steps.push({
-        what: `set the damaged key aside as ${path.basename(aside)}; then join again: sboxagent join URL --token-file FILE`,
+        what: `set the damaged key aside as ${path.basename(aside)}; then: ${joinAgain}`,
         act: async () => await rename(key, aside),
       });
     }
@@ -51,7 +52,7 @@ export const identity: Repair = {
       () => true,
       () => false,
     );
-    if (!known) steps.push({ what: `${file} is damaged: join again (sboxagent join URL --token-file FILE)` });
+    if (!known) steps.push({ what: `${file} is damaged. ${joinAgain}` });
     return steps;
   },
 };

@@ -18,7 +18,7 @@ export const leftovers: Repair = {
 async function staleLock(lock: string, stamp: string): Promise<Step[]> {
   const stats = await lstat(lock).catch(() => undefined);
   if (stats === undefined) return [];
-  if (stats.isFile())
+  if (stats.isFile() || stats.isSymbolicLink())
     return [{ what: `remove the lock ${lock}: its process is gone`, act: async () => await unlink(lock) }];
   const aside = `${lock}.aside-${stamp}`;
   return [

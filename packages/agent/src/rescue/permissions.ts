@@ -82,7 +82,8 @@ function mend(file: string, stats: Stats, owner: Owner | undefined, change: Chan
 /** Undefined for what has no mode of its own, and for the socket, which its group may use. */
 function wantedMode(file: string, stats: Stats): number | undefined {
   const mode = stats.mode & 0o777;
-  if (stats.isDirectory()) return (mode | 0o700) & ~0o022;
+  // Where anybody may write, nobody chose who may look; a group that may look was chosen.
+  if (stats.isDirectory()) return (mode & 0o002) === 0 ? (mode | 0o700) & ~0o022 : 0o700;
   if (!stats.isFile()) return undefined;
   return isSecret(path.basename(file)) ? (mode | 0o600) & ~0o077 : (mode | 0o600) & ~0o022;
 }

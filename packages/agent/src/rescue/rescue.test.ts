@@ -130,7 +130,7 @@ describe('rescue', () => {
     await chmod(path.join(state.directory, 'journal.ndjson'), 0o000);
     await rescue(state);
     expect(statSync(config).mode & 0o777).toBe(0o600);
-    expect(statSync(state.directory).mode & 0o777).toBe(0o755);
+    expect(statSync(state.directory).mode & 0o777).toBe(0o700);
     expect(statSync(path.join(state.directory, 'journal.ndjson')).mode & 0o777).toBe(0o600);
   });
 
@@ -236,14 +236,19 @@ describe('rescue', () => {
     const other = '0'.repeat(64);
     for (const name of [`blobs/sha256/${other}`, `engines/sha256/${other}`, 'logs/edge.log', 'logs/edge.log.1'])
       state.write(name, 'x');
-    const full = createRoom(async () => await Promise.resolve(0));
-    expect(await mend(opener(state), [createRoom(async () => await Promise.resolve(Infinity))])).toEqual([]);
+    const full = createRoom(async () => await Promise.resolve(true));
+    expect(await mend(opener(state), [createRoom(async () => await Promise.resolve(false))])).toEqual([]);
+    const besideAgent = createRoom(async () => await Promise.resolve(true), { isBesideAgent: true });
+    const beside = await planRescue(opener(state)(), [besideAgent]);
+    expect(beside.map(({ what }) => what)).toEqual([expect.stringContaining('edge.log.1')]);
     const lines = await mend(opener(state), [full]);
     expect(repaired(lines)).toEqual(['room', 'room', 'room']);
     expect(await readdir(path.join(state.directory, 'blobs/sha256'))).toEqual([needed]);
     expect(await readdir(path.join(state.directory, 'engines/sha256'))).toEqual([]);
     expect(await readdir(path.join(state.directory, 'logs'))).toEqual(['edge.log']);
-    expect((await mend(opener(state), [full])).map(({ state: is }) => is)).toEqual(['advice']);
+    state.write('logs/edge.log', 'x'.repeat(200_000));
+    const [left] = await mend(opener(state), [full]);
+    expect(left).toMatchObject({ state: 'advice', what: expect.stringContaining('logs/edge.log (0.2 MiB)') });
   });
 
   test('on a full disk nothing goes that lies behind a link', async () => {
@@ -256,7 +261,7 @@ describe('rescue', () => {
       await symlink(outside, path.join(state.directory, 'logs'));
       await mkdir(path.join(state.directory, 'blobs'));
       await symlink(outside, path.join(state.directory, 'blobs/sha256'));
-      await mend(opener(state), [createRoom(async () => await Promise.resolve(0))]);
+      await mend(opener(state), [createRoom(async () => await Promise.resolve(true))]);
       expect(await readdir(outside)).toHaveLength(2);
     } finally {
       await rm(outside, { recursive: true });

@@ -2,8 +2,9 @@ import { messageOf } from '@sbox/core';
 import { identity, journal } from './journal.ts';
 import { leftovers } from './leftovers.ts';
 import { permissions } from './permissions.ts';
-import { room } from './room.ts';
+import { room, roomBesideAgent } from './room.ts';
 import type { Repair, RescueScene } from './step.ts';
+import { trust } from './trust.ts';
 import { version } from './version.ts';
 import { engine, hold, quarantine, redirects } from './wishes.ts';
 
@@ -11,10 +12,13 @@ import { engine, hold, quarantine, redirects } from './wishes.ts';
 export const beforeLock: readonly Repair[] = [leftovers, room, permissions];
 
 /** In this order, because each rests on what those before it mended. */
-export const afterLock: readonly Repair[] = [journal, identity, version, hold, quarantine, redirects, engine];
+export const afterLock: readonly Repair[] = [journal, identity, trust, version, hold, quarantine, redirects, engine];
 
 /** What may be done while an agent runs: it reads these files anew each time. */
 export const besideAgent: readonly Repair[] = [hold, quarantine];
+
+/** The same, without anybody's asking for it: it needs no old logs, and notices that it may ask its manager again. */
+export const besideAgentAlways: readonly Repair[] = [roomBesideAgent, trust];
 
 /** All there is to do when the agent is uninstalled. */
 export const forRemoval: readonly Repair[] = [redirects];

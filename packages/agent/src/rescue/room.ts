@@ -1,36 +1,42 @@
-import { readFile, rm, statfs } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { describeFull, isFull, readSpace } from '../state/space.ts';
 import { ownEntries, type Entry } from './own-entries.ts';
 import type { Repair, Step } from './step.ts';
 
 const mib = 1024 * 1024;
-/** Enough for a version, its trial and the journal. */
-const leastFreeBytes = 64 * mib;
 /** Larger files of the state directory say nothing about others. */
 const maxReadBytes = 4 * mib;
 
-/** On a disk that is full: old logs, and content and engines that nothing refers to. `freeBytes`: what is left of it. */
-export const createRoom = (freeBytes: (directory: string) => Promise<number>): Repair => ({
+/**
+ * On a disk that is full: old logs, and content and engines that nothing refers to. Beside an agent that runs only the
+ * logs, for it may be about to refer to the rest, and takes that away by itself.
+ */
+export const createRoom = (
+  isShort: (directory: string) => Promise<boolean>,
+  { isBesideAgent = false } = {},
+): Repair => ({
   name: 'room',
   find: async ({ scene: { stateDir } }) => {
-    if ((await freeBytes(stateDir)) >= leastFreeBytes) return [];
+    if (!(await isShort(stateDir))) return [];
     // They are never found through a link: what it leads to is somebody else's.
     const entries = await ownEntries(stateDir);
-    const steps = [...oldLogs(stateDir, entries), ...(await unreferenced(stateDir, entries))];
+    const content = isBesideAgent ? [] : await unreferenced(stateDir, entries);
+    const steps = [...oldLogs(stateDir, entries), ...content];
     return steps.length > 0
       ? steps
       : [
           {
-            what: `the disk of ${stateDir} is full, and nothing of the agent can go: make room elsewhere (du -xh / | sort -h)`,
+            what: `the disk of ${stateDir} is full, and nothing of the agent can go: ${await describeFull(stateDir)}`,
           },
         ];
   },
 });
 
-export const room = createRoom(async (directory) => {
-  const space = await statfs(directory).catch(() => undefined);
-  return space === undefined ? Infinity : space.bavail * space.bsize;
-});
+const isShort = async (directory: string): Promise<boolean> => await readSpace(directory).then(isFull, () => false);
+
+export const room = createRoom(isShort);
+export const roomBesideAgent = createRoom(isShort, { isBesideAgent: true });
 
 const removal = ({ file, stats }: Entry, why: string): Step => ({
   what: `remove ${file} (${(stats.size / mib).toFixed(1)} MiB): ${why}`,

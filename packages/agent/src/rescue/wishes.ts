@@ -16,7 +16,8 @@ export const hold: Repair = {
   find: async ({ scene, disk, wishes }) => {
     const file = path.join(scene.stateDir, 'hold');
     const found = (await scene.state()).hold;
-    if (found === undefined || (await stat(file).catch(() => undefined)) === undefined) return [];
+    if (found === undefined || (await stat(file).catch(() => undefined)) === undefined)
+      return wishes.releaseHold ? [{ what: 'this server is not held: there is no hold file' }] : [];
     if (!wishes.releaseHold)
       return [{ what: `held (${found.reason}): what runs is kept, new orders wait; --release-hold ends that` }];
     return [{ what: `remove the hold file (${found.reason})`, act: async () => await disk.remove(file) }];

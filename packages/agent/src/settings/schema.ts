@@ -165,7 +165,7 @@ const apply = z.prefault(
 
 const logs = z.prefault(
   z.strictObject({
-    max_bytes: key("How long an engine's log may grow before it is moved aside", size('10M')),
+    max_bytes: key("How large an engine's log may grow before it is moved aside", size('10M')),
     files: key('How many old ones are kept beside it', count(5, 100)),
     lines_per_second: key('What an engine logs faster is thrown away; 0 keeps all of it', count(1000)),
   }),

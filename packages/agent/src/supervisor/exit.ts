@@ -37,6 +37,12 @@ export function describeExit({ code, signal, reason }: Exit): string {
   return signal === null ? 'it ended' : `it was ended by ${signal}`;
 }
 
-/** The engine's own words where it has some; what it said before it ran out of memory is not why it ended. */
-export const whyEnded = (exit: Exit, said: string): string =>
-  exit.reason === 'oom' || said === '' ? describeExit(exit) : said;
+/** Signals of a program's own fault; of all others its words know nothing. */
+const ownSignals = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP']);
+
+/** The engine's own words where they can be why it ended. Nobody knows that of one that was no child of this agent. */
+export function whyEnded(exit: Exit, said: string): string {
+  const { reason, signal } = exit;
+  if (said === '' || reason === 'oom' || (signal !== null && !ownSignals.has(signal))) return describeExit(exit);
+  return reason === 'code' ? said : `${describeExit(exit)}; it said before: ${said}`;
+}

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { describeExit, reasonOf, type ExitFacts } from './exit.ts';
+import { describeExit, reasonOf, whyEnded, type ExitFacts } from './exit.ts';
 import { watchOom } from './oom.ts';
 
 const base = mkdtempSync(path.join(tmpdir(), 'sbox-oom-'));
@@ -80,4 +80,13 @@ test('the words say what to do about it', () => {
   expect(describeExit({ ...exit, reason: 'signal' })).toBe('it was ended by SIGKILL');
   expect(describeExit({ ...exit, signal: null, code: 3, reason: 'code' })).toBe('it ended with code 3');
   expect(describeExit({ ...exit, signal: null, reason: 'unknown' })).toBe('it ended');
+});
+
+test.each([
+  ['an ERROR from long ago is no reason for a KILL', 'signal', null, 'SIGKILL', 'it was ended by SIGKILL'],
+  ['a fault of its own', 'signal', null, 'SIGSEGV', 'it was ended by SIGSEGV; it said before: no'],
+  ['an end by itself', 'code', 1, null, 'no'],
+  ['an end that nobody saw', 'unknown', null, null, 'it ended; it said before: no'],
+] as const)('%s', (_, reason, code, signal, words) => {
+  expect(whyEnded({ reason, code, signal, uptimeMs: 5 }, 'no')).toBe(words);
 });

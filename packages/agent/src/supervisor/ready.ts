@@ -64,10 +64,13 @@ export async function untilReady({ proc, clock, control }: ReadyDeps, awaited: A
   return { kind: 'late', words: `not ready after ${timeoutMs} ms: ${why}${said === '' ? '' : `; ${said}`}` };
 }
 
-/** The reason in what an engine wrote since then, secrets hidden; empty when it complained about nothing. */
-export async function engineWords(log: LogFile, since: number): Promise<string> {
+/**
+ * The reason in what an engine wrote since then, secrets hidden; empty when it complained about nothing. `isFatalOnly`:
+ * an ERROR may be from long ago, and no reason for an end that came from outside.
+ */
+export async function engineWords(log: LogFile, since: number, isFatalOnly = false): Promise<string> {
   const text = await log.readFrom(since);
-  if (!/(?:FATAL|ERROR|panic)/.test(plainText(text))) return '';
+  if (!(isFatalOnly ? /FATAL|panic/ : /FATAL|ERROR|panic/).test(plainText(text))) return '';
   const { message, path } = singBox.parseCheckOutput(text);
   return wordsOf(message, path);
 }

@@ -7,7 +7,7 @@ import { Drain, sleepUnless, type Instance } from '../reload/drain.ts';
 import { findEngines, unmark } from '../reload/find-engines.ts';
 import { asDone } from '../reload/plan.ts';
 import { untilQuiet } from '../reload/quiet.ts';
-import { createTraffic, type Traffic } from '../reload/traffic.ts';
+import { createTraffic, needsEndOf, type Traffic } from '../reload/traffic.ts';
 import type { Mover } from '../reload/mover.ts';
 import { laneOf, type LiveSlot } from '../state/slots.ts';
 import type { EngineProcess, Exit } from './engine-process.ts';
@@ -355,6 +355,7 @@ export class SupervisedUnit implements AsyncDisposable {
     this.#slot = wanted;
     this.#show('starting');
     try {
+      if (needsEndOf(this.#deps.mover, this.#live?.slot, wanted)) await this.#endLive();
       const slot = (await this.#traffic.isRoutedTo(wanted)) ? wanted : await this.#deps.unshift(wanted);
       this.#slot = slot;
       await this.#traffic.clear(slot);
@@ -446,7 +447,7 @@ export class SupervisedUnit implements AsyncDisposable {
     const ended = { at: clock.monotonic(), uptimeMs: exit.uptimeMs, random: random() };
     const { state, delayMs, isCrashLoop } = decideRestart(this.#policy, ended, restart);
     this.#policy = state;
-    const said = await engineWords(this.logFile, this.#logStart).catch(() => '');
+    const said = await engineWords(this.logFile, this.#logStart, exit.reason !== 'code').catch(() => '');
     const words = whyEnded(exit, said);
     this.#show(isCrashLoop ? 'crash-loop' : 'backoff', `${words}; next start at ${isoTime(clock.now() + delayMs)}`);
     log.warn('An engine ended by itself', { unit: this.name, ...exit, words, delay_ms: delayMs });

@@ -147,6 +147,7 @@ function pauseAfterFailure(deps: FollowerDeps, memory: Memory, error: unknown, w
   const { reachability, log } = deps;
   const code = error instanceof ProblemError ? error.code : 'internal.error';
   deps.onFailure?.(code);
+  const refusal = refusalOf(error);
   if (code === 'server.not-assigned') {
     memory.known = undefined;
     memory.backoff.reset();
@@ -155,12 +156,12 @@ function pauseAfterFailure(deps: FollowerDeps, memory: Memory, error: unknown, w
     return wasHeld ? 0 : memory.idle.next();
   }
   if (code === 'auth.revoked') {
-    reachability.failed('this server was removed from the manager', revokedPauseMs);
+    reachability.failed('this server was removed from the manager', revokedPauseMs, refusal);
     log.error('removed from the manager; keeps running what it has', { code });
     return revokedPauseMs;
   }
   if (code === 'server.identity-cloned') {
-    reachability.failed(clonedReason, clonedPauseMs);
+    reachability.failed(clonedReason, clonedPauseMs, refusal);
     log.error(`${clonedReason}; keeps running what it has`, { code });
     return spread(deps, clonedPauseMs);
   }
@@ -168,7 +169,15 @@ function pauseAfterFailure(deps: FollowerDeps, memory: Memory, error: unknown, w
   const pauseMs = memory.backoff.next(Number.isFinite(askedS) ? askedS * 1000 : 0);
   // Once is news; an outage of a day must not fill the disk with the rest.
   const say = reachability.tries === 0 ? log.warn : log.debug;
-  reachability.failed(messageOf(error), pauseMs);
+  reachability.failed(refusal ? `${refusal.code}: ${refusal.detail}` : messageOf(error), pauseMs, refusal);
   say('manager not reached', { code, error: messageOf(error), next_try_ms: Math.round(pauseMs) });
   return pauseMs;
 }
+
+/** Null when nothing came back: neither a refused connection nor a proxy's own words are the manager's answer. */
+function refusalOf(error: unknown): Reachability['refusal'] {
+  if (!(error instanceof ProblemError) || noAnswer.has(error.code)) return null;
+  return { code: error.code, detail: error.message };
+}
+
+const noAnswer = new Set<string>(['manager.unreachable', 'remote.failed', 'internal.error']);

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { messageOf } from '@sbox/core';
+import { messageOf, ProblemError } from '@sbox/core';
 import { errorFields, type Logger } from '@sbox/daemon/log';
 import { statePaths, type Identity } from '../identity/identity.ts';
 import { watchDirectory } from '../state/watch-directory.ts';
@@ -35,7 +35,7 @@ export async function openManagerLink(deps: ManagerLinkDeps): Promise<ManagerLin
       problem = null;
       await work();
     } catch (error) {
-      problem = messageOf(error);
+      problem = error instanceof ProblemError ? `${error.message}. ${error.fix}` : messageOf(error);
       log.error('no session with the manager', errorFields(error));
     }
   };
@@ -54,6 +54,11 @@ export async function openManagerLink(deps: ManagerLinkDeps): Promise<ManagerLin
     await open();
   };
 
+  const reopen = async (): Promise<void> => {
+    await read();
+    if (session === undefined) await open();
+  };
+
   const openFirst = async (): Promise<void> => {
     if (problem === null && session === undefined) await guarded(open);
   };
@@ -61,9 +66,13 @@ export async function openManagerLink(deps: ManagerLinkDeps): Promise<ManagerLin
   await guarded(read);
   // One thing at a time: a join may come while the first session is being opened.
   let work = Promise.resolve();
-  const identityName = path.basename(statePaths(stateDir).identity);
+  const [identityName, trustName] = [statePaths(stateDir).identity, statePaths(stateDir).trust].map((file) =>
+    path.basename(file),
+  );
   const watched = watchDirectory(stateDir, (name) => {
     if (name === identityName) work = work.then(async () => await guarded(follow));
+    // Mended while this agent runs; a session that there is has its trust already.
+    if (name === trustName && problem !== null) work = work.then(async () => await guarded(reopen));
   });
   if (watched === undefined)
     log.warn('a join is noticed at the next start only: this machine gives no notices of files');

@@ -1,7 +1,7 @@
 import { isoTime, messageOf, ProblemError } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { Manifest, Nack } from '@sbox/protocol';
-import type { BlobSource, Reconciler } from '../order.ts';
+import { observedAs, type BlobSource, type Reconciler } from '../order.ts';
 import {
   checkTrust,
   openManifest,
@@ -58,7 +58,7 @@ export function createManifestIntake(deps: ManifestIntakeDeps): ManifestIntake {
         serverId: deps.server_id,
         agentVersion: deps.agentVersion,
         nowMs: deps.serverClock.now(),
-        accepted: reconciler.state.observed,
+        accepted: observedAs(reconciler.state, deps.server_id),
       });
     try {
       return open();
@@ -100,6 +100,7 @@ export function createManifestIntake(deps: ManifestIntakeDeps): ManifestIntake {
       const { manifest } = opened;
       last = manifest;
       await deps.onManifest?.(manifest);
+      if (isWithoutOrder(manifest)) return manifest;
       const isLocal = reconciler.state.running?.source === 'local';
       if (isLocal && manifest.on_return === 'hold') {
         drift = `an imported config runs; generation ${manifest.generation} of the manager waits (on_return: hold)`;
@@ -119,6 +120,9 @@ export function createManifestIntake(deps: ManifestIntakeDeps): ManifestIntake {
     log.info('imported config handed in', { subscription });
   }
 }
+
+/** It only says how to reach the manager: what runs here, imported or from before, goes on. */
+export const isWithoutOrder = ({ critical = [] }: Pick<Manifest, 'critical'>): boolean => critical.includes('no-order');
 
 /** A refusal as the manager gets it. What an unverified manifest says of itself is not repeated, only its ETag's numbers. */
 export function nackOf(refusal: ProblemError, etag: string | undefined, nowMs: number): Nack {

@@ -7,6 +7,8 @@ export interface Reachability {
   readonly isReachable: boolean;
   /** Why not; words for people. */
   readonly reason: string;
+  /** What the manager answered in place of an order; null while it answers, and when nothing came back at all. */
+  readonly refusal: { readonly code: string; readonly detail: string } | null;
   readonly since: string;
   /** How long it has been away, in milliseconds; 0 while it is there. */
   awayMs(): number;
@@ -14,7 +16,7 @@ export interface Reachability {
   readonly nextTryAt: string | null;
   readonly transport: SyncTransport;
   answered(): void;
-  failed(reason: string, nextTryMs: number): void;
+  failed(reason: string, nextTryMs: number, refusal?: Reachability['refusal']): void;
   use(transport: SyncTransport): void;
   /** Called when it comes or goes, not for every answer. */
   onChange(listener: () => void): Disposable;
@@ -24,6 +26,7 @@ export function createReachability(clock: Clock): Reachability {
   const listeners = new Set<() => void>();
   let isReachable = false;
   let reason = 'not asked yet';
+  let refusal: Reachability['refusal'] = null;
   let since = clock.now();
   let awaySince = clock.monotonic();
   let tries = 0;
@@ -46,6 +49,9 @@ export function createReachability(clock: Clock): Reachability {
     get reason() {
       return reason;
     },
+    get refusal() {
+      return refusal;
+    },
     get since() {
       return isoTime(since);
     },
@@ -62,9 +68,11 @@ export function createReachability(clock: Clock): Reachability {
     answered() {
       tries = 0;
       nextTryAt = null;
+      refusal = null;
       turn(true, 'it answers');
     },
-    failed(why, nextTryMs) {
+    failed(why, nextTryMs, answered = null) {
+      refusal = answered;
       tries += 1;
       nextTryAt = isoTime(clock.now() + nextTryMs);
       turn(false, why);

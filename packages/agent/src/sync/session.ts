@@ -1,8 +1,8 @@
-import { compareGenerations, type Clock } from '@sbox/core';
+import { compareGenerations, type Clock, type Generation } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { Manifest, Nack } from '@sbox/protocol';
 import type { Identity } from '../identity/identity.ts';
-import type { BlobSource, Reconciler } from '../order.ts';
+import { observedAs, type BlobSource, type Reconciler } from '../order.ts';
 import type { AgentSettings } from '../settings/schema.ts';
 import { requireCa, type Trusted } from '../trust/trust-store.ts';
 import type { ServerKeys } from '../identity/server-keys.ts';
@@ -14,7 +14,7 @@ import { createKeyRotation, type KeyRotation } from './key-rotation.ts';
 import type { ManagerAddresses } from './manager-addresses.ts';
 import { createManagerBlobs } from './manager-blobs.ts';
 import type { ManagerWay } from './manager-way.ts';
-import { createManifestIntake, nackOf, type ManifestIntake } from './manifest-intake.ts';
+import { createManifestIntake, isWithoutOrder, nackOf, type ManifestIntake } from './manifest-intake.ts';
 import { createReachability, type Reachability } from './reachability.ts';
 import { createReporter, type Reporter, type ReporterDeps } from './reporter.ts';
 import { withRetries } from './retry.ts';
@@ -89,7 +89,7 @@ export function startManagerSession(deps: SessionDeps): ManagerSession {
     if (addresses.candidates.length > 0) candidates.wake();
   };
   const rotation = buildRotation(deps, shared, stop.signal);
-  const stream = buildStream(deps, shared, { transport, reachability, waker });
+  const stream = buildStream(deps, shared, { transport, reachability, waker, intake });
   const follower = createFollower({
     ...deps,
     client,
@@ -158,19 +158,25 @@ interface StreamParts {
   readonly transport: HttpTransport;
   readonly reachability: Reachability;
   readonly waker: Waker;
+  readonly intake: ManifestIntake;
 }
+
+/** What orders nothing is never observed, and must not be fetched again and again for that. */
+const isReadAlready = ({ last }: ManifestIntake, desired: Generation): boolean =>
+  last !== undefined && isWithoutOrder(last) && compareGenerations(desired, last) === 0;
 
 function buildStream(
   { reconciler, settings }: SessionDeps,
   shared: Shared,
-  { transport, reachability, waker }: StreamParts,
+  { transport, reachability, waker, intake }: StreamParts,
 ): Stream {
   return createStream({
     ...shared,
     settings: settings.sync,
     place: () => transport.place,
     onHint: (desired) => {
-      const seen = reconciler.state.observed;
+      if (desired && isReadAlready(intake, desired)) return;
+      const seen = observedAs(reconciler.state, shared.signer.serverId);
       if (!desired || !seen || compareGenerations(desired, seen) !== 0) waker.wake();
     },
     onState: (isOpen) => {
@@ -250,7 +256,9 @@ function buildReporter(deps: SessionDeps, parts: ReporterParts): Reporter {
       // The question that is held may not end for a minute.
       if (code === 'server.identity-cloned' && reachability.isReachable) reachability.failed(clonedReason, 0);
     },
-    onNewer: follower.missed,
+    onNewer: (desired) => {
+      if (!isReadAlready(intake, desired)) follower.missed();
+    },
     clock: deps.clock,
     random: deps.random,
     log: deps.log,

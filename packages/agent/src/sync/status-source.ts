@@ -1,7 +1,7 @@
 import { isoTime, type Clock } from '@sbox/core';
 import type { AgentStatus, EngineReport, Nack } from '@sbox/protocol';
 import { agentFacts } from '../identity/agent-facts.ts';
-import type { Reconciler } from '../order.ts';
+import { observedAs, type Reconciler } from '../order.ts';
 import { skewLimitMs, type ServerClock } from './server-clock.ts';
 import { createConditions, factsOf } from './status-document.ts';
 
@@ -18,6 +18,8 @@ export interface StatusSourceDeps {
   /** The engines of this machine, as last seen. */
   readonly engines: () => readonly EngineReport[];
   readonly reconciler: Pick<Reconciler, 'state'>;
+  /** Who this server is now. */
+  readonly serverId?: () => string | undefined;
   /** Undefined on a server that has no manager. */
   readonly manager: () => ManagerView | undefined;
   /** The last file to import that was refused, until another one is taken. */
@@ -55,7 +57,7 @@ export function createStatusSource(deps: StatusSourceDeps): StatusSource {
         agent,
         engines: deps.engines().map((engine) => ({ ...engine, tags: [...engine.tags] })),
         phase: state.phase,
-        observed: state.observed,
+        observed: observedAs(state, deps.serverId?.()),
         running: state.running,
         committed: state.committed,
         conditions: conditions(facts),

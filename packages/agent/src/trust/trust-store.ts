@@ -4,6 +4,7 @@ import {
   fromBase64,
   hex,
   isoTime,
+  messageOf,
   openEnvelope,
   payloadTypes,
   printGeneration,
@@ -186,13 +187,25 @@ function readBody(body: Uint8Array, agentVersion: string): Omit<OpenedManifest, 
   return refuse('manifest.invalid', `it has a form that this agent does not know: ${reading.detail}`);
 }
 
+/** The pin is in the identity: what is lost of the rest can be asked for again. */
+export const refetchTrust = 'Fetch it again, checked against the pin: sboxagent rescue --yes';
+
 /** Undefined on a server that trusts nobody yet. @throws ProblemError `manager.untrusted` when the file was changed. */
 export async function readTrust(stateDir: string, pin: string): Promise<Trusted | undefined> {
-  const found = await readJson(statePaths(stateDir).trust);
+  const file = statePaths(stateDir).trust;
+  const damaged = (why: string, cause?: unknown): ProblemError =>
+    new ProblemError('manager.untrusted', `${file} is damaged: ${why}`, { fix: refetchTrust, cause });
+  const found = await readJson(file).catch((error: unknown) => {
+    throw damaged('it cannot be read', error);
+  });
   if (found === undefined) return undefined;
   const document = readTrustDocument(found);
-  if (!document) throw untrusted(`${statePaths(stateDir).trust} cannot be read`);
-  return checkTrust(document, pin);
+  if (!document) throw damaged('it is no trust document');
+  try {
+    return checkTrust(document, pin);
+  } catch (error) {
+    throw damaged(messageOf(error), error);
+  }
 }
 
 export const writeTrust = async (stateDir: string, { document }: Trusted): Promise<void> => {

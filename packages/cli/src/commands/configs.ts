@@ -1,4 +1,4 @@
-import { parseDuration, ProblemError } from '@sbox/core';
+import { isoTime, parseDuration, ProblemError } from '@sbox/core';
 import type { RouteInput } from '@sbox/protocol';
 import type { operatorContract } from '@sbox/protocol';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
@@ -7,7 +7,7 @@ import { readText } from '../read-file.ts';
 import { changesLines } from '../changes-text.ts';
 import { counted } from '../counted.ts';
 import { isPlainMixed, readRecipeParts, refuseUnused } from './config-parts.ts';
-import { age, everyPage, withClient } from './remote.ts';
+import { age, configNames, everyPage, withClient } from './remote.ts';
 
 type ConfigWrite = RouteInput<typeof operatorContract.configs.create>['body'];
 type Version = Awaited<ReturnType<OperatorClient['configs']['version']>>;
@@ -188,6 +188,12 @@ async function follow(client: OperatorClient, call: Call, started: Deployment): 
   if (limitMs === undefined)
     throw new ProblemError('command.usage', '--timeout is no duration', { fix: '--timeout 2m' });
   const deadline = host.clock.monotonic() + limitMs;
+  if (started.confirm_ms > 0 && started.state === 'running') {
+    const until = isoTime(host.clock.now() + started.confirm_ms).slice(11, 19);
+    out.talk(
+      `waits for confirmation until about ${until} UTC, on the server: sboxagent config confirm; else it stays only where the manager is still reached`,
+    );
+  }
   let now = started;
   while (now.state === 'running') {
     if (host.clock.monotonic() > deadline)
@@ -255,12 +261,13 @@ export const exportText = withClient(async (client, call) => {
 
 export const deployments = withClient(async (client, { out, host }) => {
   const { items } = await client.deployments.list({ query: { limit: 100 } });
+  const names = await configNames(client);
   const now = host.clock.now();
   await out.rows(items, [
     { title: 'ID', value: ({ id }) => id },
-    { title: 'CONFIG', value: ({ config_id }) => config_id },
+    { title: 'CONFIG', value: ({ config_id }) => names.get(config_id) ?? config_id },
     { title: 'VERSION', value: ({ version }) => version },
-    { title: 'ENGINE', value: ({ engine }) => engine },
+    { title: 'ENGINE', value: ({ engine }) => engine ?? 'own' },
     { title: 'STATE', value: ({ state }) => state },
     { title: 'SERVERS', value: ({ servers }) => servers.length },
     { title: 'AGE', value: ({ created_at }) => age(created_at, now) },

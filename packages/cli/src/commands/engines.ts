@@ -2,6 +2,7 @@ import path from 'node:path';
 import { ProblemError } from '@sbox/core';
 import { arg, text } from '../command.ts';
 import type { OperatorClient } from '../connection.ts';
+import { counted } from '../counted.ts';
 import { readBytes } from '../read-file.ts';
 import { age, everyPage, withClient } from './remote.ts';
 
@@ -27,9 +28,9 @@ export const list = withClient(async (client, { out, host }) => {
   await out.rows(items, [
     { title: 'VERSION', value: ({ version }) => version },
     { title: 'MACHINE', value: ({ arch }) => arch },
-    { title: 'BYTES', value: ({ size }) => size },
+    { title: 'SIZE', value: ({ size }) => `${(size / 2 ** 20).toFixed(1)} MiB` },
     { title: 'TAGS', value: ({ tags }) => tags.join(',') },
-    { title: 'SERVERS', value: ({ servers }) => servers.length },
+    { title: 'GIVEN TO', value: ({ servers }) => counted(servers.length, 'server') },
     { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
     { title: 'DIGEST', value: ({ digest }) => digest },
   ]);

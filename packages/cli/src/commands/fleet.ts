@@ -1,38 +1,42 @@
 import { chmod, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { compareGenerations, fromProblem, ProblemError } from '@sbox/core';
+import { compareGenerations, fromProblem, ProblemError, type Generation } from '@sbox/core';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import { connect, type OperatorClient } from '../connection.ts';
-import { age, everyPage, withClient } from './remote.ts';
-import { engineOf, printServer, why, type Server } from './server-text.ts';
+import { age, configNames, everyPage, withClient } from './remote.ts';
+import { engineOf, isInSync, orderKey, printServer, runsOf, why, type Server } from './server-text.ts';
 
-/** Names by id; without them, for a token that may not see configs, the ids stand. */
-const configNames = async (client: OperatorClient): Promise<ReadonlyMap<string, string>> =>
-  await everyPage((query) => client.configs.list({ query })).then(
-    (configs) => new Map(configs.map(({ id, name }) => [id, name])),
-    () => new Map(),
-  );
-
-/** `main@4`: what the server should run. */
-const configOf = (desired: Server['desired'], names: ReadonlyMap<string, string>): string | null =>
-  desired?.config_id ? `${names.get(desired.config_id) ?? desired.config_id}@${desired.version ?? '?'}` : null;
-
-function isInSync({ desired, status }: Server): string | null {
-  if (!desired) return null;
-  const { committed } = status ?? {};
-  return committed && compareGenerations(committed, desired) === 0 ? 'yes' : 'not yet';
+/** Of each order what it brought: `main@4` by server and generation, as far as the newest deployments tell. */
+async function orderNames(
+  client: OperatorClient,
+  items: readonly Server[],
+  names: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  const add = (server: string, order: Generation, config: string, version: number | null): void =>
+    void found.set(orderKey(server, order), `${names.get(config) ?? config}@${version ?? '?'}`);
+  if (
+    items.some(({ desired, status }) => desired && status?.running && compareGenerations(status.running, desired) !== 0)
+  ) {
+    const past = await client.deployments.list({ query: { limit: 100 } }).catch(() => ({ items: [] }));
+    for (const { config_id: config, version, servers: moved } of past.items)
+      for (const order of moved) add(order.server_id, order, config, version);
+  }
+  for (const { id, desired } of items) if (desired?.config_id) add(id, desired, desired.config_id, desired.version);
+  return found;
 }
 
 export const servers = withClient(async (client, { out, host }) => {
   const items = await everyPage((query) => client.servers.list({ query }));
   if (items.length === 0) out.talk('No servers yet. Make a join token: sboxmgr server token');
   const now = host.clock.now();
-  const configs = await configNames(client);
+  const orders = await orderNames(client, items, await configNames(client));
   await out.rows(items, [
     { title: 'SERVER', value: ({ name }) => name },
     { title: 'STATE', value: ({ state }) => state },
     { title: 'ENGINE', value: engineOf },
-    { title: 'CONFIG', value: ({ desired }) => configOf(desired, configs) },
+    { title: 'RUNS', value: (row) => runsOf(row, orders) },
+    { title: 'WANTED', value: ({ id, desired }) => (desired ? orders.get(orderKey(id, desired)) : null) },
     { title: 'IN SYNC', value: isInSync },
     { title: 'SEEN', value: ({ seen_at }) => (seen_at === null ? 'never' : `${age(seen_at, now)} ago`) },
     { title: 'WHY', value: (row) => why(row, now) },

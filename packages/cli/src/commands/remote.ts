@@ -36,3 +36,10 @@ export async function everyPage<T>(
 
 /** How long ago, in words. */
 export const age = (at: string, now: number): string => printDuration(Math.max(0, now - Date.parse(at)));
+
+/** Names by id; without them, for a token that may not see configs, the ids stand. */
+export const configNames = async (client: OperatorClient): Promise<ReadonlyMap<string, string>> =>
+  await everyPage((query) => client.configs.list({ query })).then(
+    (configs) => new Map(configs.map(({ id, name }) => [id, name])),
+    () => new Map(),
+  );

@@ -1,4 +1,4 @@
-import { printGeneration, type Generation } from '@sbox/core';
+import { compareGenerations, printGeneration, type Generation } from '@sbox/core';
 import { printNotes, statusNotes } from '@sbox/protocol';
 import type { OperatorClient } from '../connection.ts';
 import { age } from './remote.ts';
@@ -8,6 +8,26 @@ export type Server = Awaited<ReturnType<OperatorClient['servers']['get']>>;
 /** What it is given, else what it has. */
 export const engineOf = ({ engines, desired }: Server): string =>
   desired?.engine ? `sing-box ${desired.engine}` : engines.map(({ kind, version }) => `${kind} ${version}`).join(', ');
+
+export const orderKey = (server: string, { epoch, generation }: Generation): string =>
+  `${server} ${epoch}.${generation}`;
+const isSame = (one: Generation, other: Generation): boolean => compareGenerations(one, other) === 0;
+
+/** What serves there; a plain file has no name here. */
+export function runsOf({ id, status }: Server, orders: ReadonlyMap<string, string>): string | null {
+  const running = status?.running;
+  if (!running) return null;
+  return running.source === 'local'
+    ? 'a file of its own'
+    : (orders.get(orderKey(id, running)) ?? printGeneration(running));
+}
+
+export function isInSync({ desired, status }: Server): string | null {
+  if (!desired) return null;
+  const { committed, nack } = status ?? {};
+  if (nack && isSame(nack, desired)) return 'refused';
+  return committed && isSame(committed, desired) ? 'yes' : 'no';
+}
 
 /** The first thing that a person has to know of it: a refusal, a version to be confirmed, what is wrong. */
 export function why({ status }: Server, nowMs: number): string {

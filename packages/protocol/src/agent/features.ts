@@ -11,5 +11,7 @@ export const agentFeatures = [
   'extra-probes',
   'confirm',
   'manager-urls',
+  /** Only the settings of the manifest count: whatever runs goes on. */
+  'no-order',
 ] as const;
 export type AgentFeature = (typeof agentFeatures)[number];

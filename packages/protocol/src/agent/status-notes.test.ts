@@ -49,13 +49,20 @@ test('what waits, what is wrong, what was ignored and what a take-over cost', ()
     ],
   };
   expect(printNotes(statusNotes(status, now))).toEqual([
-    'confirm  1.4 is taken back in 1m30s unless it is confirmed',
+    'confirm  1.4 is taken back in 1m30s unless it is confirmed, or the manager is still reached',
     'note     UplinkDown: no answer',
     'note     ManagerReachable',
     'ignored  units[0].colour: this agent does not know it',
     'reload   edge: overlap: ended 214 connections; swap would end 0',
     'reload   edge: no swap: nft is not there',
-    'drains   edge: process 6 keeps ? connections, for 10m at most',
+    'drains   edge: process 6 keeps an unknown number of connections, for 10m at most',
     'probe    edge: dns fails: no answer',
+  ]);
+});
+
+test('what is held says how to end that', () => {
+  const conditions = [{ type: 'Frozen', status: 'true', reason: 'held', message: 'by hand', since: '' }] as const;
+  expect(printNotes(statusNotes({ ...exampleStatus, conditions }, 0))).toEqual([
+    'held     by hand: new orders wait; to take them again: sboxagent config release',
   ]);
 });

@@ -20,12 +20,12 @@ const telling: Readonly<Record<string, 'true' | 'false'>> = {
   MemoryPressure: 'true',
   FdPressure: 'true',
   UplinkDown: 'true',
-  Frozen: 'true',
 };
 
 /** What a person has to know of a status beside what runs: what waits for him, what is wrong, what a take-over cost. */
 export const statusNotes = (status: Status, nowMs: number): StatusNote[] => [
   ...confirmNotes(status, nowMs),
+  ...heldNotes(status),
   ...status.conditions
     .filter(({ type, status: is }) => telling[type] === is)
     .map(({ type, message }) => ({ about: 'note', text: message === '' ? type : `${type}: ${message}` })),
@@ -35,15 +35,25 @@ export const statusNotes = (status: Status, nowMs: number): StatusNote[] => [
 
 const leftUntil = (until: string, nowMs: number): string => printDuration(Math.max(0, Date.parse(until) - nowMs));
 
-const confirmNotes = ({ confirm }: Status, nowMs: number): StatusNote[] =>
-  confirm
-    ? [
-        {
-          about: 'confirm',
-          text: `${printGeneration(confirm)} is taken back in ${leftUntil(confirm.until, nowMs)} unless it is confirmed`,
-        },
-      ]
-    : [];
+function confirmNotes({ confirm, conditions }: Status, nowMs: number): StatusNote[] {
+  if (!confirm) return [];
+  // Only an agent with a manager says whether it answers.
+  const hasManager = conditions.some(({ type }) => type === 'ManagerReachable');
+  const left = leftUntil(confirm.until, nowMs);
+  const unless = `unless it is confirmed${hasManager ? ', or the manager is still reached' : ''}`;
+  return [{ about: 'confirm', text: `${printGeneration(confirm)} is taken back in ${left} ${unless}` }];
+}
+
+const heldNotes = ({ conditions }: Status): StatusNote[] =>
+  conditions
+    .filter(({ type, status }) => type === 'Frozen' && status === 'true')
+    .map(({ message }) => ({
+      about: 'held',
+      text: `${message}: new orders wait; to take them again: sboxagent config release`,
+    }));
+
+const connectionsOf = (count: number | null): string =>
+  count === null ? 'an unknown number of connections' : `${count} connection${count === 1 ? '' : 's'}`;
 
 function unitNotes({ name, reload, draining = [], probes = [] }: Status['units'][number], nowMs: number): StatusNote[] {
   return [
@@ -55,7 +65,7 @@ function unitNotes({ name, reload, draining = [], probes = [] }: Status['units']
     })),
     ...draining.map(({ pid, connections, until }) => ({
       about: 'drains',
-      text: `${name}: process ${pid} keeps ${connections ?? '?'} connections, for ${leftUntil(until, nowMs)} at most`,
+      text: `${name}: process ${pid} keeps ${connectionsOf(connections)}, for ${leftUntil(until, nowMs)} at most`,
     })),
     ...probes
       .filter(({ up }) => up === false)

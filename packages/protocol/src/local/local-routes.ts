@@ -108,6 +108,8 @@ export const localRoutes = {
             since: timeSchema,
             tries: countSchema,
             next_try_at: z.nullable(timeSchema),
+            /** What it answered in place of an order: it is there, and takes nothing from this server. */
+            refusal: z.optional(z.nullable(z.object({ code: z.string(), detail: z.string() }))),
             transport: z.string(),
             /** `direct`, `proxy`, or `engine`: through an engine of this server. */
             via: z.string(),
@@ -161,6 +163,16 @@ export const localRoutes = {
     problems: ['history.empty', 'apply.failed'],
     example: {},
   }),
+  release: route({
+    id: 'releaseAgent',
+    method: 'post',
+    path: '/api/v1/config/release',
+    summary: 'End the hold: orders that wait are applied, and new ones are taken again',
+    permission: 'configs:deploy',
+    ok: { status: 200, schema: z.object({ reason: z.string() }) },
+    problems: ['server.not-held'],
+    example: {},
+  }),
   plan: route({
     id: 'planConfig',
     method: 'post',
@@ -187,7 +199,7 @@ export const localRoutes = {
     }),
     rawBody: 'application/octet-stream',
     ok: { status: 202, schema: z.object({ ...handedSchema, digests: z.array(z.string()) }) },
-    problems: fileProblems,
+    problems: [...fileProblems, 'server.held'],
     example: {},
   }),
   confirm: route({

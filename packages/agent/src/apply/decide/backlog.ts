@@ -1,6 +1,6 @@
 import { compareGenerations, type ProblemCode } from '@sbox/core';
 import type { OrderData } from './order-data.ts';
-import { isSameOrder } from './version.ts';
+import { isOtherServer, isSameOrder } from './version.ts';
 
 /** An order whose time has come, and how often it was tried with this time. */
 export interface Due {
@@ -67,4 +67,7 @@ export function onEngine(backlog: Backlog, engine: string): Backlog {
 
 /** A file of this machine has no generation: whatever came last counts. */
 export const isOlder = (order: OrderData, than: OrderData): boolean =>
-  order.source !== 'local' && than.source !== 'local' && compareGenerations(order.manifest, than.manifest) < 0;
+  order.source !== 'local' &&
+  than.source !== 'local' &&
+  !isOtherServer(order.manifest, than.manifest) &&
+  compareGenerations(order.manifest, than.manifest) < 0;

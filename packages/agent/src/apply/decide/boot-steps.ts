@@ -152,7 +152,10 @@ export function requeue(state: ApplyState, { units }: Survey): ApplyState {
   const { accepted, watched } = state;
   const top = watched?.version ?? goodOf(state);
   if (accepted === null || top?.source === 'local') return state;
-  const isFollowed = top !== null && compareGenerations(accepted.manifest, top) <= 0;
+  // Numbers alone say nothing after this server joined again: then the content is another one.
+  const digests = new Map(top?.units.map(({ name, digest }) => [name, digest]));
+  const isSame = accepted.manifest.units.every(({ name, config }) => digests.get(name) === config.digest);
+  const isFollowed = top !== null && isSame && compareGenerations(accepted.manifest, top) <= 0;
   const isServed = top?.units.every(({ name, slot }) => units.find((unit) => unit.name === name)?.slot?.name === slot);
   // Started with the ports of this server's settings as they are now.
   const hasPorts = units.every(({ slot }) => slot?.hasPorts !== false);

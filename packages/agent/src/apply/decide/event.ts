@@ -16,6 +16,8 @@ export type ApplyEvent =
   /** An engine ended though nobody asked it to. */
   | { readonly type: 'ended'; readonly end: UnexpectedEnd }
   | { readonly type: 'rollback' }
+  /** The hold file was removed: not to be noticed only when it is looked at the next time. */
+  | { readonly type: 'released' }
   | { readonly type: 'confirm' };
 
 export const isResultOf = (answer: Answer, of: Work['do']): boolean => answer.type === 'done' && answer.of === of;

@@ -16,6 +16,7 @@ import { takeOver } from './take-over-steps.ts';
 import {
   generationOf,
   isSameAs,
+  isOtherServer,
   isSameOrder,
   makeRecord,
   relate,
@@ -34,7 +35,9 @@ const surveyed: Step = (state, answer) => {
   const survey = resultOf(answer, 'survey');
   const { hold } = survey;
   const { order, attempt } = due;
-  const isHeld = hold !== null && !isEndedBy(hold, order.manifest);
+  const isEnded =
+    hold !== null && (isEndedBy(hold, order.manifest) || (hold.until !== null && isNewLine(state, order.manifest)));
+  const isHeld = hold !== null && !isEnded;
   const held = isHeld ? { reason: hold.reason, order } : null;
   const next = { ...state, held, engine: survey.engine };
   if (isHeld) return rest({ ...next, due: null });
@@ -69,8 +72,13 @@ const begin: Step = (state) => {
   return go({ ...seen, following: facts }, queue, 'accepted', 'refuse');
 };
 
+/** This server joined again: neither numbers nor holds of who it was before say anything about this order. */
+const isNewLine = ({ accepted }: ApplyState, manifest: OrderData['manifest']): boolean =>
+  accepted !== null && isOtherServer(manifest, accepted.manifest);
+
 function observe(state: ApplyState, { source, manifest }: OrderData): ApplyState {
-  const isNewer = state.observed === null || compareGenerations(manifest, state.observed) > 0;
+  const isNewer =
+    state.observed === null || isNewLine(state, manifest) || compareGenerations(manifest, state.observed) > 0;
   return source === 'local' || !isNewer ? state : { ...state, observed: generationOf(manifest) };
 }
 

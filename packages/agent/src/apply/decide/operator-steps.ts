@@ -1,3 +1,4 @@
+import { printGeneration } from '@sbox/core';
 import { goodOf, refsOf, type ApplyState } from './apply-state.ts';
 import type { Problem, Work } from './effect.ts';
 import { generationFields, go, log, rest, restoreWork, tell, tolerated, type Step } from './turn.ts';
@@ -6,7 +7,16 @@ import { isWatching } from './watch-steps.ts';
 
 const noOther: Problem = { code: 'history.empty', message: 'no other version was committed' };
 const filesGone: Problem = { code: 'history.empty', message: 'its files are gone' };
-const nothingPending: Problem = { code: 'confirm.nothing-pending', message: 'no version waits to be confirmed' };
+
+/** With what is there in its place, so that nobody wonders whether it was kept or taken back. */
+export function nothingPending(state: ApplyState): Problem {
+  const { watched, following } = state;
+  const good = goodOf(state);
+  const runs = watched !== null ? `${printGeneration(watched.version)} serves, and its probes decide` : undefined;
+  const kept = good !== null ? `${printGeneration(good)} runs and is committed` : undefined;
+  const next = following === null ? '' : `; ${printGeneration(following.order.manifest)} is being applied`;
+  return { code: 'confirm.nothing-pending', message: `${runs ?? kept ?? 'nothing runs'}${next}` };
+}
 
 /** Somebody wants the version before the running one. */
 export function rollBack(state: ApplyState): ApplyState {
@@ -72,7 +82,10 @@ const rolledBack: Step = (state) => {
 export function confirm(state: ApplyState, now: number): ApplyState {
   const { watched, confirmAsked } = state;
   if (!isPending(state) || watched === null) {
-    return tell({ ...state, confirmAsked: null }, { do: 'answer-confirm', problem: confirmAsked && nothingPending });
+    return tell(
+      { ...state, confirmAsked: null },
+      { do: 'answer-confirm', problem: confirmAsked && nothingPending(state) },
+    );
   }
   const record = makeRecord({ step: 'SERVING', version: watched.version, now });
   return go(state, [tolerated({ do: 'record', record })], 'confirmed', 'confirmed');

@@ -46,6 +46,33 @@ describe('an order', () => {
     expect(world.state.journal.committed).toMatchObject([{ version: { generation: 2 } }]);
   });
 
+  test('of a server that joined again counts from 1, and what runs goes on until then', () => {
+    const world = openWorld();
+    for (const generation of [2, 3]) world.offer(makeOrder(generation)).settle().pass(watchMs);
+    const before = slotOf(world);
+    for (const generation of [1, 3]) {
+      world.offer(makeOrder(generation, { server_id: 'srv_again', units: { edge: `new${generation}` } }));
+      if (generation === 1) expect(slotOf(world)).toBe(before);
+      world.settle().pass(watchMs);
+      expect(world.state).toMatchObject({
+        nack: null,
+        observed: { generation },
+        accepted: { manifest: { server_id: 'srv_again', generation } },
+      });
+      expect(world.state.journal.committed.at(-1)).toMatchObject({ version: { generation } });
+    }
+  });
+
+  test('of a server that joined again is followed after a crash before its commit', () => {
+    const world = openWorld();
+    for (const generation of [2, 3]) world.offer(makeOrder(generation)).settle().pass(watchMs);
+    world.offer(makeOrder(1, { server_id: 'srv_again', units: { edge: 'new' } })).answerUntil('stage');
+    world.restart().settle().pass(watchMs);
+    expect(world.state.journal.committed.at(-1)).toMatchObject({
+      version: { generation: 1, units: [{ digest: 'sha256:new' }] },
+    });
+  });
+
   test('that says something else about a unit than its bytes renews what is known of it', () => {
     const order = makeOrder(2, { units: { edge: 'c1' }, unit: { watch_ms: 1 } });
     expect(doneIn(openWorld().offer(order).settle())).toEqual(['survey', 'accept', 'renew', 'HEALTHY']);

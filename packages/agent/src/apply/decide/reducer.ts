@@ -6,7 +6,7 @@ import { care } from './care-steps.ts';
 import type { Effect, Work } from './effect.ts';
 import { resultOf, type Answer, type ApplyEvent } from './event.ts';
 import { follow } from './follow-steps.ts';
-import { confirm, rollBack } from './operator-steps.ts';
+import { confirm, nothingPending, rollBack } from './operator-steps.ts';
 import { steps } from './steps.ts';
 import { withSwitched } from './take-over-steps.ts';
 import { go, pause, rest, tell } from './turn.ts';
@@ -64,6 +64,8 @@ function apply(state: ApplyState, event: ApplyEvent, time: Time): ApplyState {
       const problem = { code: 'precondition.failed', message: 'a rollback is under way' } as const;
       return tell(state, { do: 'answer-rollback', version: null, problem });
     }
+    case 'released':
+      return tell({ ...state, careAt: Math.min(state.careAt, time.monotonic) }, { do: 'wake', download: false });
     case 'confirm':
       break;
   }
@@ -116,8 +118,7 @@ function onConfirm(state: ApplyState): ApplyState {
   // What is being replaced is past confirming.
   if (watched?.confirm && following === null)
     return tell({ ...state, confirmAsked: watched.version }, { do: 'wake', download: false });
-  const problem = { code: 'confirm.nothing-pending', message: 'no version waits to be confirmed' } as const;
-  return tell(state, { do: 'answer-confirm', problem });
+  return tell(state, { do: 'answer-confirm', problem: nothingPending(state) });
 }
 
 /** More decisions in a row without any work are a bug, and must not hang an agent. */

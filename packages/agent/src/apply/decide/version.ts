@@ -1,5 +1,5 @@
 import { compareGenerations, isoTime, type Generation } from '@sbox/core';
-import type { Unit } from '@sbox/protocol';
+import type { Manifest, Unit } from '@sbox/protocol';
 import type { AcceptedOrder } from '../../state/accepted.ts';
 import type { ConfirmTerms, JournalRecord, JournalStep, JournalUnit, JournalVersion } from '../../state/journal.ts';
 import { isSameContent, isSameVersion } from '../../state/journal-replay.ts';
@@ -46,6 +46,10 @@ export const isSameAs = (version: JournalVersion, other: JournalVersion | null):
 
 export const generationOf = ({ epoch, generation }: Generation): Generation => ({ epoch, generation });
 
+/** Of two servers: this one joined again since, and its new manager's word counts from 1. */
+export const isOtherServer = (manifest: Pick<Manifest, 'server_id'>, other: Pick<Manifest, 'server_id'>): boolean =>
+  manifest.server_id !== other.server_id;
+
 /** How an order that somebody gives relates to what was accepted before; `least` is what the journal knows. */
 export function relate(
   { manifest, digest }: Pick<OrderData, 'manifest' | 'digest'>,
@@ -53,6 +57,7 @@ export function relate(
   least: Generation,
 ): 'newer' | 'same' | 'older' | 'contradicts' {
   if (accepted === null) return compareGenerations(manifest, least) < 0 ? 'older' : 'newer';
+  if (isOtherServer(manifest, accepted.manifest)) return 'newer';
   const sign = compareGenerations(manifest, accepted.manifest);
   if (sign !== 0) return sign > 0 ? 'newer' : 'older';
   // An agent that was replaced by a newer one understands more of the same bytes: they are still the same order.

@@ -40,3 +40,17 @@ test.each(['rule-sets/b.srs', '/etc/passwd', '../secret', 'constructor'])('refus
   // A configuration of the machine itself names its own.
   expect(() => overlay(rendition, live)).not.toThrow();
 });
+
+const direct = { type: 'direct', tag: 'direct' };
+
+test.each<[string, Json, boolean]>([
+  ['nothing to remember', {}, false],
+  ['a choice', { outbounds: [{ type: 'selector', tag: 's', outbounds: ['direct'] }, direct] }, true],
+  ['a rule-set that is fetched', { route: { rule_set: [{ type: 'remote', tag: 'a', url: 'https://x' }] } }, true],
+  ['a rule-set that is here', { route: { rule_set: [{ type: 'local', tag: 'a', path: 'a.srs' }] } }, false],
+  ['the mode', { route: { rules: [{ clash_mode: 'global', outbound: 'direct' }] } }, true],
+  ['a cache file of its own', { experimental: { cache_file: { enabled: true, store_rdrc: true } } }, true],
+])('a cache file for %s', (_, more, hasCache) => {
+  const { experimental } = overlay(config([direct], more), { ...live, cache_path: '/c/cache.db' }).config;
+  expect(Object.hasOwn(asRecord(experimental), 'cache_file')).toBe(hasCache);
+});

@@ -58,18 +58,6 @@ describe('live', () => {
     );
   });
 
-  test.each<[string, Json, boolean]>([
-    ['nothing to remember', {}, false],
-    ['a choice', { outbounds: [selector('s', 'direct'), direct] }, true],
-    ['a rule-set that is fetched', { route: { rule_set: [{ type: 'remote', tag: 'a', url: 'https://x' }] } }, true],
-    ['a rule-set that is here', { route: { rule_set: [{ type: 'local', tag: 'a', path: 'a.srs' }] } }, false],
-    ['the mode', { route: { rules: [{ clash_mode: 'global', outbound: 'direct' }] } }, true],
-    ['a cache file of its own', { experimental: { cache_file: { enabled: true, store_rdrc: true } } }, true],
-  ])('a cache file for %s', (_, more, hasCache) => {
-    const { experimental } = overlay(config([direct], more), live).config;
-    expect(Object.hasOwn(asRecord(experimental), 'cache_file')).toBe(hasCache);
-  });
-
   test('moves ports by tag, or by place where there is no tag', () => {
     const inbounds = [mixed, { type: 'socks', listen_port: 2 }, { type: 'tun', tag: 't' }];
     const { config: result } = overlay({ inbounds }, { ...live, ports: { in: 11, 1: 12, toString: 13 } });

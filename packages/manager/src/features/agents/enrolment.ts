@@ -10,6 +10,8 @@ export interface EnrolmentDeps {
   readonly presence: Presence;
   readonly clock: Clock;
   readonly newId: NewId;
+  /** Tells a server that has just joined what it has to know before it is assigned anything. */
+  readonly greet: (tx: Repositories, server: Server) => Promise<void>;
 }
 
 export const secretDigest = (secret: string): string => hex(sha256(Buffer.from(secret)));
@@ -22,7 +24,7 @@ const nameTries = 1000;
  * Burns a join token and adds the server, both or neither. The same key may come again while the token is fresh: its
  * answer was lost on the way.
  */
-export function createEnrolment({ store, presence, clock, newId }: EnrolmentDeps) {
+export function createEnrolment({ store, presence, clock, newId, greet }: EnrolmentDeps) {
   return async (body: EnrolBody): Promise<{ server_id: string; name: string; server_time: string }> => {
     const spki = fromBase64(body.public_key);
     const proof = fromBase64(body.proof);
@@ -52,6 +54,7 @@ export function createEnrolment({ store, presence, clock, newId }: EnrolmentDeps
       await tx.servers.insert(added);
       await tx.servers.insertKey({ server_id, keyid: key.keyid, public_key: spki, created_at: now });
       await tx.events.add('server.joined', { server_id, name });
+      await greet(tx, added);
       return { server: added, isNew: true };
     });
     if (isNew) presence.added(server.id, false);

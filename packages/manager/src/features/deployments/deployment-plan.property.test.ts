@@ -147,3 +147,10 @@ test('a verdict is about one generation only', () => {
   expect(verdictOf(order, { ...none, committed: order, nack: order })).toBe('refused');
   expect(verdictOf(order, { ...none, nack: { epoch: 1, generation: 4 } })).toBe('sent');
 });
+
+test('what runs under the number of an order, but is none of its content, is no verdict on it', () => {
+  const order = { epoch: 1, generation: 5, digests: ['sha256:new'] };
+  const said = (digest: string) => ({ running: { ...order, digest }, committed: order, nack: null });
+  expect(verdictOf(order, said('sha256:old'))).toBe('sent');
+  expect(verdictOf(order, said('sha256:new'))).toBe('committed');
+});

@@ -59,17 +59,23 @@ const silence = (server_id: string, verdictMs: number): HaltReason => ({
   detail: `no verdict within ${Math.round(verdictMs / 1000)} s`,
 });
 
+/** One generation; what runs under its number but is none of its content is an order of who the server was before it joined again. */
+export interface JudgedOrder extends Generation {
+  readonly digests?: readonly string[] | undefined;
+}
+
+type Said = (Generation & { readonly digest?: string | null }) | null;
+
 /** What an agent's status says about one generation. */
 export function verdictOf(
-  { epoch, generation }: Generation,
-  status: {
-    readonly running: Generation | null;
-    readonly committed: Generation | null;
-    readonly nack: Generation | null;
-  },
+  { epoch, generation, digests }: JudgedOrder,
+  status: { readonly running: Said; readonly committed: Generation | null; readonly nack: Said },
 ): 'sent' | 'serving' | 'committed' | 'refused' {
   const is = (other: Generation | null): boolean => other?.epoch === epoch && other.generation === generation;
+  const isForeign = ({ digest = null }: NonNullable<Said>): boolean =>
+    digest !== null && digests !== undefined && digests.length > 0 && !digests.includes(digest);
   if (is(status.nack)) return 'refused';
+  if (status.running && is(status.running) && isForeign(status.running)) return 'sent';
   if (is(status.committed)) return 'committed';
   return is(status.running) ? 'serving' : 'sent';
 }

@@ -12,7 +12,7 @@ import type { Server } from '../servers/servers-repository.ts';
 import { nextStep, verdictOf, type HaltReason, type PlanServer } from './deployment-plan.ts';
 import { omit } from '../../omit.ts';
 import type { Deployment } from './deployments-repository.ts';
-import type { Manifests } from './manifests.ts';
+import { digestsIn, type Manifests } from './manifests.ts';
 
 export interface DeploymentsDeps {
   readonly store: Store;
@@ -115,8 +115,11 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
     /** Takes down what an agent says about its generation, in the transaction that stores the status. */
     async observe(tx: Repositories, serverId: string, status: AgentStatus): Promise<string[]> {
       const touched: string[] = [];
-      for (const row of await tx.deployments.inFlight(serverId)) {
-        const state = verdictOf(row, status);
+      const rows = await tx.deployments.inFlight(serverId);
+      const head = rows.length === 0 ? undefined : (await tx.servers.heads([serverId])).get(serverId);
+      for (const row of rows) {
+        const isHead = head?.epoch === row.epoch && head.generation === row.generation;
+        const state = verdictOf({ ...row, digests: isHead ? digestsIn(head.units) : undefined }, status);
         if (state === row.state || (state === 'sent' && row.state === 'serving')) continue;
         await tx.deployments.updateServer(row.deployment_id, serverId, { state });
         touched.push(row.deployment_id);
@@ -304,7 +307,10 @@ async function send(
   }
   await tx.servers.assign({ server_id: serverId, unit: mainUnit, config_id, version, engine });
   const head = (await tx.servers.heads([serverId])).get(serverId);
-  const isDone = head !== undefined && server.status !== null && verdictOf(head, server.status) === 'committed';
+  const isDone =
+    head !== undefined &&
+    server.status !== null &&
+    verdictOf({ ...head, digests: digestsIn(head.units) }, server.status) === 'committed';
   const { epoch, generation, isNew } = await manifests.publish(tx, server, !isDone, { confirm_ms });
   await tx.deployments.updateServer(id, serverId, {
     state: isNew ? 'sent' : 'committed',

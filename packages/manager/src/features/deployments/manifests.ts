@@ -127,6 +127,8 @@ function criticalOf(units: readonly Unit[], confirm_ms: number): Pick<Manifest, 
   const critical: AgentFeature[] = [];
   if (units.some(({ engine_build }) => engine_build !== undefined)) critical.push('engine-build');
   if (confirm_ms > 0) critical.push('confirm');
+  // A server that is assigned nothing may live on what was imported there.
+  if (units.length === 0) critical.push('no-order');
   return critical.length === 0 ? {} : { critical };
 }
 
@@ -136,6 +138,9 @@ const sameContent = (a: string, b: string): boolean => programsIn(a).join() === 
 const unitsIn = (stored: string): readonly Unit[] => (JSON.parse(stored) as { units: readonly Unit[] }).units;
 const programsIn = (stored: string): string[] =>
   unitsIn(stored).map(({ config, engine_build }) => `${config.digest} ${engine_build?.digest ?? ''}`);
+
+/** Whether a stored manifest orders anything. */
+export const isOrder = (stored: string): boolean => unitsIn(stored).length > 0;
 
 /** The digests of all content that a stored manifest names, but for engines. */
 export const digestsIn = (stored: string): string[] =>

@@ -3,7 +3,8 @@ import { sha256, type KeyPair } from '@sbox/daemon/keys';
 import type { Manifest } from '@sbox/protocol';
 import type { Repositories, Store } from '../../database/store.ts';
 import type { StoredManifest } from '../servers/servers-repository.ts';
-import { managerUrlsFor } from './manager-urls.ts';
+import { hearsWithoutOrder, managerUrlsFor } from './manager-urls.ts';
+import type { Manifests } from './manifests.ts';
 
 export interface RenewDeps {
   readonly store: Store;
@@ -11,6 +12,7 @@ export interface RenewDeps {
   /** Where servers reach this manager from now on; empty for where they reach it now. */
   readonly urls: readonly string[];
   readonly clock: Clock;
+  readonly publish: Manifests['publish'];
 }
 
 /** Servers in one transaction. */
@@ -22,13 +24,14 @@ const metaKey = 'manifests';
  * key signs the same bytes; other addresses are news, and so a generation of its own, whose units are those of the last
  * one: nothing is rendered anew because a manager moves. Interrupted, it begins again.
  */
-export async function renewManifests({ store, onlineKey, urls, clock }: RenewDeps): Promise<void> {
+export async function renewManifests({ store, ...deps }: RenewDeps): Promise<void> {
+  const { onlineKey, urls } = deps;
   const wanted = `${onlineKey.keyid} ${urls.join(' ')}`;
   if ((await store.meta.get(metaKey)) === wanted) return;
   const ids = (await store.servers.lastSeen()).map(({ id }) => id);
   for (let start = 0; start < ids.length; start += batch) {
     await store.transaction(async (tx) => {
-      for (const id of ids.slice(start, start + batch)) await renew(tx, id, { onlineKey, urls, clock });
+      for (const id of ids.slice(start, start + batch)) await renew(tx, id, deps);
     });
   }
   await store.meta.set(metaKey, wanted);
@@ -37,10 +40,14 @@ export async function renewManifests({ store, onlineKey, urls, clock }: RenewDep
 async function renew(
   tx: Repositories,
   serverId: string,
-  { onlineKey, urls, clock }: Omit<RenewDeps, 'store'>,
+  { onlineKey, urls, clock, publish }: Omit<RenewDeps, 'store'>,
 ): Promise<void> {
   const [head, server] = [await tx.servers.manifest(serverId), await tx.servers.find(serverId)];
-  if (!head || !server) return;
+  if (!server) return;
+  if (!head) {
+    if (hearsWithoutOrder(server, urls)) await publish(tx, server, false);
+    return;
+  }
   const { payload, signatures } = JSON.parse(Buffer.from(head.envelope).toString('utf8')) as Envelope;
   const bytes = fromBase64(payload) ?? new Uint8Array();
   const manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as Manifest;

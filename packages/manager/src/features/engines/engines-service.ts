@@ -125,14 +125,22 @@ async function removeUnused(tx: Repositories, digest: string): Promise<void> {
   // Servers of a later batch get it only when their turn comes.
   const due = (await tx.deployments.running()).filter(({ engine }) => engine === build.version);
   const waiting = due.flatMap(({ servers }) => servers.map(({ name }) => name));
-  const servers = [...new Set([...assigned, ...waiting, ...(await tx.engines.namedBy(digest))])];
+  const given = new Set([...assigned, ...waiting]);
+  const servers = [...new Set([...given, ...(await tx.engines.namedBy(digest))])];
   if (servers.length > 0) {
-    const detail = `${servers.length} servers are given it, or may go back to it`;
+    const detail = [
+      ...(given.size > 0 ? [`${counted(given.size)} given it`] : []),
+      ...(servers.length > given.size
+        ? [`${counted(servers.length - given.size)} not given it now, but may go back to it`]
+        : []),
+    ].join('; ');
     throw new ProblemError('engine.in-use', detail, { details: { servers: servers.slice(0, 100) } });
   }
   await tx.engines.remove(digest);
   await tx.events.add('engine.removed', eventOf(build));
 }
+
+const counted = (count: number): string => (count === 1 ? '1 server is' : `${count} servers are`);
 
 async function refuseDouble(
   { engines }: Pick<Store, 'engines'>,

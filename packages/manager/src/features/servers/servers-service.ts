@@ -2,7 +2,8 @@ import { compareGenerations, isoTime, ProblemError, type Clock, type Envelope, t
 import { maxBundleBytes, type AgentStatus, type Bundle, type EngineReport, type Unit } from '@sbox/protocol';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
-import { digestsIn, enginesIn } from '../deployments/manifests.ts';
+import { verdictOf } from '../deployments/deployment-plan.ts';
+import { digestsIn, enginesIn, isOrder } from '../deployments/manifests.ts';
 import type { EnginesService } from '../engines/engines-service.ts';
 import { checkRevision } from '../if-match.ts';
 import type { Presence } from './presence.ts';
@@ -84,7 +85,8 @@ export function createServersService(deps: ServersDeps) {
     async bundle(id: string, withEngine: boolean) {
       const server = await find(store, id);
       const manifest = await store.servers.manifest(server.id);
-      if (!manifest) throw new ProblemError('server.not-assigned', `${server.name} has no config yet`);
+      if (!manifest || !isOrder(manifest.units))
+        throw new ProblemError('server.not-assigned', `${server.name} has no config yet`);
       return { bytes: await packBundle(deps, server, manifest, withEngine), etag: manifest.etag };
     },
   };
@@ -100,7 +102,8 @@ export async function refuseDouble(tx: Repositories, name: string): Promise<void
   if (await tx.servers.find(name)) throw new ProblemError('server.exists', `server ${name} exists`);
 }
 
-function view({ presence, newestStatus }: ServersDeps, server: Server, head: ManifestHead | undefined) {
+function view({ presence, newestStatus }: ServersDeps, server: Server, newest: ManifestHead | undefined) {
+  const head = newest && isOrder(newest.units) ? newest : undefined;
   const { agent, status: stored, ...rest } = server;
   const status = newestStatus(server.id) ?? stored;
   const isOffline = !presence.isIsland(server.id) && !presence.isOnline(server.id);
@@ -138,7 +141,10 @@ function stateOf(
   // It has seen orders that this database does not know: an old backup was restored without raising the epoch.
   const isAhead = observed !== null && compareGenerations(observed, head) > 0;
   if (isRefused || isAhead || phase === 'degraded' || phase === 'held') return 'degraded';
-  return committed !== null && compareGenerations(committed, head) === 0 ? 'healthy' : 'progressing';
+  const isCommitted = committed !== null && compareGenerations(committed, head) === 0;
+  return isCommitted && verdictOf({ ...head, digests: digestsIn(head.units) }, status) === 'committed'
+    ? 'healthy'
+    : 'progressing';
 }
 
 async function packBundle(
