@@ -38,7 +38,7 @@ test.each(forbidden)('the agent has no %s: %s', (pattern) => {
 
 test('the agent is one file of a bounded size', () => {
   const bytes = inputs.reduce((sum, [, size]) => sum + size, 0);
-  expect(bytes).toBeLessThan(1.4 * 1024 * 1024);
+  expect(bytes).toBeLessThan(1.25 * 1024 * 1024);
 });
 
 test('all of undici that is loaded eagerly is its pool', () => {
