@@ -13,26 +13,31 @@ export interface Outcome {
   name: string;
   isOk: boolean;
   seconds: number;
+  /** What jest reported, where the check is a run of tests. */
+  report?: JestReport | undefined;
 }
 
+const failedTests = ({ report }: Outcome): number =>
+  (report?.numFailedTests ?? 0) + (report?.numRuntimeErrorTestSuites ?? 0);
+
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+
 /**
- * The last line is `N passed, M failed`: tests and checks together. jest as a check counts as failed only when no test
- * of it did, so that one failing test is one failure.
+ * The last line is `N passed, M failed`: tests and checks together. A run of tests counts itself as failed only when no
+ * test of it did, so that one failing test is one failure.
  */
-export function summarize(
-  outcomes: readonly Outcome[],
-  report: JestReport | undefined,
-  leftOut: readonly string[],
-): { text: string; failed: number } {
-  const skipped = (report?.testResults ?? [])
+export function summarize(outcomes: readonly Outcome[], leftOut: readonly string[]): { text: string; failed: number } {
+  const skipped = outcomes
+    .flatMap(({ report }) => report?.testResults ?? [])
     .flatMap((file) => file.assertionResults)
     .filter(({ status }) => status === 'pending' || status === 'todo' || status === 'skipped')
     .map(({ fullName }) => `test: ${fullName}`);
-  const failedTests = (report?.numFailedTests ?? 0) + (report?.numRuntimeErrorTestSuites ?? 0);
-  const isCounted = ({ name, isOk }: Outcome): boolean => name !== 'jest' || (!isOk && failedTests === 0);
+  const isCounted = (outcome: Outcome): boolean =>
+    outcome.report === undefined || (!outcome.isOk && failedTests(outcome) === 0);
   const counted = outcomes.filter(isCounted);
-  const failed = failedTests + counted.filter(({ isOk }) => !isOk).length;
-  const passed = (report?.numPassedTests ?? 0) + counted.filter(({ isOk }) => isOk).length;
+  const failed = sum(outcomes.map(failedTests)) + counted.filter(({ isOk }) => !isOk).length;
+  const passed =
+    sum(outcomes.map(({ report }) => report?.numPassedTests ?? 0)) + counted.filter(({ isOk }) => isOk).length;
 
   const lines = ['', 'check                   result   seconds'];
   for (const { name, isOk, seconds } of outcomes) {

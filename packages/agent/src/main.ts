@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { ProblemError, systemClock } from '@sbox/core';
 import { runUntilSignal } from '@sbox/daemon/lifecycle';
 import { commands } from './cli/commands.ts';
@@ -18,6 +19,8 @@ async function main(): Promise<void> {
       nodeFile: process.execPath,
       pid: process.pid,
       uid: process.getuid?.() ?? 0,
+      // NODE_OPTIONS does not take this one.
+      keepHeapSmall: () => setFlagsFromString('--optimize-for-size'),
       kill: (pid, name) => process.kill(pid, name),
       clock: systemClock,
       signal,

@@ -19,3 +19,4 @@ export { problemTable, type ProblemCode, type ProblemRow } from './problem-table
 export * from './redact.ts';
 export * from './table-text.ts';
 export * from './token.ts';
+export * from './within.ts';

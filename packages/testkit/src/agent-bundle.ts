@@ -13,7 +13,7 @@ export async function buildAgent(dir: string, bundle = ''): Promise<AgentProgram
   const file = path.join(dir, 'sboxagent.cjs');
   if (bundle === '') await build();
   await copyFile(bundle === '' ? path.join(root, 'dist/sboxagent/main.cjs') : bundle, file);
-  return { file, environment: unitEnvironment(await readFile(unitFile, 'utf8')) };
+  return { file, environment: await readUnitEnvironment() };
 }
 
 async function build(): Promise<void> {
@@ -26,8 +26,9 @@ async function build(): Promise<void> {
   if (code !== 0) throw new Error(`the build ended with ${code}\n${running.output()}`);
 }
 
-/** `Environment=A=1 B=2` and `Environment="A=1 2"`, as systemd.exec(5) has them. */
-function unitEnvironment(unit: string): Record<string, string> {
+/** What the agent's systemd unit puts into its environment: `Environment=A=1 B=2` and `Environment="A=1 2"`, systemd.exec(5). */
+export async function readUnitEnvironment(): Promise<Record<string, string>> {
+  const unit = await readFile(unitFile, 'utf8');
   const assignments = [...unit.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) =>
     [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? ''),
   );

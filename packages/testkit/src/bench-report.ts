@@ -1,6 +1,7 @@
 // What the benchmarks share: options, percentiles and one way to print, for people and for programs.
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { closeTestDirectories } from './test-directory.ts';
 
 type OptionRows = Readonly<Record<string, { readonly default: number | string; readonly summary: string }>>;
 type Values<O extends OptionRows> = { readonly [N in keyof O]: O[N]['default'] extends number ? number : string };
@@ -44,13 +45,18 @@ export function summarize(values: readonly number[], digits = 1): Summary {
 
 export const round = (value: number, digits = 1): number => Number(value.toFixed(digits));
 
-/** Reads the options, measures, prints. A benchmark that cannot run ends with 1, a wrong option with 2. */
+/**
+ * Reads the options, measures, prints. A benchmark that cannot run ends with 1, a wrong option with 2, and one that is
+ * interrupted with 130, when all that it started has ended.
+ */
 export async function runBench<const O extends OptionRows>(
   options: O,
   measure: (values: Values<O>) => Promise<Report>,
 ): Promise<void> {
   const wanted = readOptions(options);
   if (wanted === undefined) return;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void closeTestDirectories().finally(() => process.exit(130)));
   const machine = {
     at: new Date().toISOString(),
     cores: cpus().length,

@@ -55,17 +55,28 @@ export interface TestDirectory extends AsyncDisposable {
   file(...parts: string[]): string;
 }
 
+const openDirectories = new Set<string>();
+
+async function close(directory: string): Promise<void> {
+  await killProcessesUnder(directory);
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+  openDirectories.delete(directory);
+}
+
+/** What dispose would have done, for a program that is told to end in the middle of its work. */
+export async function closeTestDirectories(): Promise<void> {
+  await Promise.allSettled([...openDirectories].map(close));
+}
+
 /** A new directory; dispose first ends every process that runs below it, then removes it. */
 export function openTestDirectory(name = 'test'): TestDirectory {
   const parent = process.env['SBOX_TEST_DIR'] ?? tmpdir();
   mkdirSync(parent, { recursive: true });
   const directory = mkdtempSync(path.join(parent, `sbox-${name}-`));
+  openDirectories.add(directory);
   return {
     path: directory,
     file: (...parts) => path.join(directory, ...parts),
-    async [Symbol.asyncDispose]() {
-      await killProcessesUnder(directory);
-      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
-    },
+    [Symbol.asyncDispose]: async () => await close(directory),
   };
 }

@@ -10,6 +10,8 @@ export interface Host {
   readonly kill: (pid: number, signal: NodeJS.Signals) => void;
   readonly pid: number;
   readonly uid: number;
+  /** Makes the heap of this process grow in small steps, at the price of a slower start. */
+  readonly keepHeapSmall?: () => void;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadableStream;

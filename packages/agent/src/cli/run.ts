@@ -6,6 +6,7 @@ import { flag, type Call } from './command.ts';
 /** `sboxagent run`: until a signal. */
 export async function runCommand(call: Call): Promise<void> {
   const { host } = call;
+  host.keepHeapSmall?.();
   const settings = await call.settings();
   const log = createLogger(createLineSink(host.stderr, host.clock), settings.log.level);
   await using agent = await startAgent(settings, {

@@ -4,7 +4,8 @@ import type { ExtraProbe } from '@sbox/protocol';
 import { lookByExec, type ExecDeps } from './exec-look.ts';
 import type { RunProbe } from './probe.ts';
 import type { LookResult } from './probe-state.ts';
-import { getOnce, openDirect, type ProbeWay } from './request.ts';
+import { openDirect } from './connect.ts';
+import { getOnce, type ProbeWay } from './request.ts';
 
 /** One look of a unit's probe. `way`: through its engine; null where there is no way through. Never rejects. */
 export type Look = (probe: ExtraProbe, way: ProbeWay | null, signal: AbortSignal) => Promise<LookResult>;

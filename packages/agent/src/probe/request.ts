@@ -1,7 +1,6 @@
 import { request, type IncomingMessage } from 'node:http';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { openTunnel, type Target, type Way } from './tunnel.ts';
+import { openDirect, wrapTls } from './connect.ts';
+import { openTunnel, type Way } from './tunnel.ts';
 
 /** `undefined` goes out directly: does the machine reach the targets at all? */
 export type ProbeWay = Way | undefined;
@@ -24,7 +23,7 @@ export async function getOnce(way: ProbeWay, url: URL, { maxBodyBytes, signal }:
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const target = { host, port: Number(url.port || (isTls ? 443 : 80)) };
   const tunnel = way === undefined ? await openDirect(target, signal) : await openTunnel(way, target, signal);
-  const socket = isTls ? await wrapTls(tunnel, host, signal) : tunnel;
+  const socket = isTls ? await wrapTls(tunnel, { host }, signal) : tunnel;
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = request({
@@ -58,27 +57,4 @@ async function readStart(response: IncomingMessage, maxBytes: number): Promise<s
     if ((size += chunk.length) >= maxBytes) break;
   }
   return Buffer.concat(chunks).toString('utf8', 0, Math.min(size, maxBytes));
-}
-
-/** A plain connection. Rejects with what the kernel, or the signal, says. */
-export async function openDirect(target: Target, signal: AbortSignal): Promise<Socket> {
-  const socket = connectTcp({ ...target, signal });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve).once('error', reject);
-  });
-  return socket;
-}
-
-async function wrapTls(tunnel: Socket, host: string, signal: AbortSignal): Promise<Socket> {
-  const socket = connectTls({ socket: tunnel, ...(isIP(host) === 0 ? { servername: host } : {}) });
-  const abort = (): void => void socket.destroy(signal.reason as Error);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('secureConnect', resolve).once('error', reject);
-    });
-    return socket;
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -7,7 +7,7 @@ import { ProblemError, digestOf, messageOf, type Clock } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import { errorFields, type Logger } from '@sbox/daemon/log';
 import { runCommand } from '../engines/run-command.ts';
-import { openDirect } from '../probe/request.ts';
+import { openDirect } from '../probe/connect.ts';
 import { noMover, type Mover, type Redirect, type Way } from './mover.ts';
 import { findObstacle, parseRuleset, tablePrefix } from './ruleset.ts';
 

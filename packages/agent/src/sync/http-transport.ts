@@ -1,4 +1,4 @@
-import { messageOf, ProblemError, redactText, type Clock } from '@sbox/core';
+import { messageOf, ProblemError, redactText, within, type Clock } from '@sbox/core';
 import type { KeyPair } from '@sbox/daemon/keys';
 import type { Logger } from '@sbox/daemon/log';
 import { signRequest } from '@sbox/daemon/signature';
@@ -82,7 +82,10 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     const startedMs = clock.monotonic();
     const fields = { method: wanted.method, path: wanted.path.split('?')[0], url, via: way.via };
     try {
-      const answer = await exchange(pools.poolOf({ url, way }), await signed(wanted, options));
+      const limit = { clock, ms: answerTimeoutMs, signal: wanted.signal };
+      const answer = await within(limit, async (signal) => {
+        return await exchange(pools.poolOf({ url, way }), { ...(await signed(wanted, options)), signal });
+      });
       log.debug('manager answered', {
         ...fields,
         status: answer.status,
@@ -201,14 +204,15 @@ interface Pools extends AsyncDisposable {
   poolOf(place: ManagerPlace): PoolType;
 }
 
-function createPools({ ca, connectTimeoutMs, isUnverified = false }: HttpTransportOptions): Pools {
+function createPools({ clock, ca, connectTimeoutMs, isUnverified = false }: HttpTransportOptions): Pools {
+  const limit = { clock, ms: connectTimeoutMs };
   const pools = new Map<string, PoolType>();
   const tls = { ...pinnedTls(ca), ...(isUnverified ? { rejectUnauthorized: false } : {}) };
   const make = ({ url, way }: ManagerPlace): PoolType => {
     const origin = new URL(url);
     const open = async (done: buildConnector.Callback): Promise<void> => {
       try {
-        done(null, await openThrough(way, origin, tls, connectTimeoutMs));
+        done(null, await within(limit, async (signal) => await openThrough(way, origin, tls, signal)));
       } catch (error) {
         done(error instanceof Error ? error : new Error(messageOf(error)), null);
       }
@@ -231,7 +235,7 @@ function createPools({ ca, connectTimeoutMs, isUnverified = false }: HttpTranspo
 }
 
 async function signed(
-  { method, path, headers: given, body, signal }: TransportRequest,
+  { method, path, headers: given, body }: TransportRequest,
   { signer, clock, serverClock, bootId }: HttpTransportOptions,
 ): Promise<Dispatcher.RequestOptions> {
   const headers = bootId === undefined ? given : { ...given, [bootHeader]: bootId };
@@ -250,7 +254,6 @@ async function signed(
           serverClock.offsetMs,
         )
       : { ...headers },
-    signal: AbortSignal.any([AbortSignal.timeout(answerTimeoutMs), ...(signal ? [signal] : [])]),
   };
 }
 

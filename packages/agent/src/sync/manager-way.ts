@@ -1,5 +1,5 @@
-import { isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
+import { wrapTls } from '../probe/connect.ts';
 import { openTunnel, type Way } from '../probe/tunnel.ts';
 
 /** How a connection to the manager goes. */
@@ -64,40 +64,11 @@ export interface TlsPins {
  * A connection to a manager through a proxy, with TLS on top where the address asks for it: who is between sees bytes
  * that only the pinned manager can read.
  */
-export async function openThrough(way: ManagerWay, url: URL, tls: TlsPins, timeoutMs: number): Promise<Socket> {
+export async function openThrough(way: ManagerWay, url: URL, tls: TlsPins, signal: AbortSignal): Promise<Socket> {
   const proxy = way.proxy();
   if (proxy === undefined) throw new Error(`there is no ${way.via} to go through`);
-  // Not AbortSignal.timeout: that would end the connection later, in the middle of its use.
-  const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(new Error(`no connection in ${timeoutMs} ms`)), timeoutMs);
-  try {
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const isTls = url.protocol === 'https:';
-    const target = { host, port: Number(url.port || (isTls ? 443 : 80)) };
-    const tunnel = await openTunnel(proxy, target, limit.signal);
-    return isTls
-      ? await secure(tunnel, { host, ...(isIP(host) === 0 ? { servername: host } : {}), ...tls }, limit.signal)
-      : tunnel;
-  } catch (error) {
-    throw limit.signal.aborted ? limit.signal.reason : error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function secure(tunnel: Socket, tls: TlsPins & { host: string }, signal: AbortSignal): Promise<Socket> {
-  const socket = connectTls({ socket: tunnel, ALPNProtocols: ['http/1.1'], ...tls });
-  const abort = (): void => void socket.destroy(signal.reason as Error);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('secureConnect', resolve).once('error', reject);
-    });
-    return socket;
-  } catch (error) {
-    socket.on('error', () => {}).destroy();
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const isTls = url.protocol === 'https:';
+  const tunnel = await openTunnel(proxy, { host, port: Number(url.port || (isTls ? 443 : 80)) }, signal);
+  return isTls ? await wrapTls(tunnel, { host, ALPNProtocols: ['http/1.1'], ...tls }, signal) : tunnel;
 }

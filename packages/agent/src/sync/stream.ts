@@ -1,4 +1,4 @@
-import { isoTime, messageOf, ProblemError, type Clock, type Generation } from '@sbox/core';
+import { isoTime, messageOf, ProblemError, within, type Clock, type Generation } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import { signRequest } from '@sbox/daemon/signature';
 import {
@@ -222,8 +222,8 @@ async function openSocket(deps: StreamDeps, { url, way }: ManagerPlace): Promise
     headers: { [bootHeader]: bootId },
     body: new Uint8Array(),
   };
-  const tunnel =
-    way.via === 'direct' ? undefined : await openThrough(way, origin, pinnedTls(ca), settings.connect_timeout);
+  const open = async (signal: AbortSignal) => await openThrough(way, origin, pinnedTls(ca), signal);
+  const tunnel = way.via === 'direct' ? undefined : await within({ clock, ms: settings.connect_timeout }, open);
   const headers = await signRequest(request, signer.serverId, signer.key, clock, serverClock.offsetMs);
   return new WebSocket(`${origin.origin.replace(/^http/, 'ws')}${agentStreamPath}`, agentSubprotocol, {
     ...(tunnel ? { createConnection: () => tunnel } : {}),

@@ -1,4 +1,5 @@
 // A network namespace for one program and everything it starts: its own loopback, nftables and routes, nobody else's.
+// Its mounts are its own too: they end with its last process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -11,7 +12,7 @@ const mark = 'SBOX_OWN_NETWORK';
  */
 export async function isInOwnNetwork(): Promise<boolean> {
   if (process.env[mark] === '1') return true;
-  const flags = process.getuid?.() === 0 ? ['--net'] : ['--user', '--map-root-user', '--net'];
+  const flags = process.getuid?.() === 0 ? ['--net', '--mount'] : ['--user', '--map-root-user', '--net', '--mount'];
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const child = spawn('unshare', [...flags, 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...again], {
     stdio: 'inherit',
