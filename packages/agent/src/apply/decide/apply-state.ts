@@ -50,6 +50,8 @@ export interface Watched {
   readonly runs: Readonly<Record<string, string>>;
   /** Failed looks in a row. */
   readonly fails: number;
+  /** How often a row of failed looks began. */
+  readonly breaks: number;
   /** Monotonic time of the next look. */
   readonly lookAt: number;
   readonly confirm: Confirm | null;

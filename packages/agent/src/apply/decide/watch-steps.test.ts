@@ -24,6 +24,20 @@ describe('during the watch', () => {
     expect(generationOf(world)).toBe(1);
   });
 
+  test('one that fails and recovers again and again is taken back where the version before is better', () => {
+    const world = watching();
+    const flap = (): void => {
+      world.isProved = !world.isProved;
+      world.pass(testSettings.watch_every_ms);
+    };
+    for (let look = 0; look < 10; look += 1) flap();
+    expect(generationOf(world)).toBe(2);
+    expect(count(world, 'compare')).toBe(0);
+    flap();
+    expect(world.state.nack).toMatchObject({ code: 'apply.probe-failed', sticky: false });
+    expect(generationOf(world)).toBe(1);
+  });
+
   test('an outage that the version before shares is waited for, and blames nobody', () => {
     const world = watching();
     Object.assign(world, { isProved: false, isFallbackBetter: false, isUplinkDown: true });

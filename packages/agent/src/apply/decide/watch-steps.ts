@@ -21,7 +21,7 @@ import {
   type Step,
 } from './turn.ts';
 import { makeRecord } from './version.ts';
-import { isTurn } from './watched.ts';
+import { isSuspect } from './watched.ts';
 
 /** One look at a version that serves and is not committed. */
 export const lookAt = (state: ApplyState, { version }: Watched): ApplyState =>
@@ -32,12 +32,13 @@ const looked: Step = (state, answer, time) => {
   if (state.watched === null) return rest(state);
   const { watched } = state;
   const fails = seen.failed === null ? 0 : watched.fails + 1;
-  const now = { ...sinceUnbroken(watched, seen, time), fails, confirm: withReached(watched, seen, time) };
+  const breaks = watched.breaks + (fails === 1 ? 1 : 0);
+  const now = { ...sinceUnbroken(watched, seen, time), fails, breaks, confirm: withReached(watched, seen, time) };
   const next = { ...state, watched: now };
   const failure = endOf(now, seen) ?? (judgeConfirm(now, seen, time) === 'lost' ? unconfirmed : null);
   if (failure !== null) return takeBackIfBetter(next, failure, time);
   const good = goodOf(state);
-  if (seen.failed === null || good === null || !isTurn(fails, state.settings.watch_fails))
+  if (seen.failed === null || good === null || !isSuspect(now, state.settings.watch_fails))
     return decide(next, seen, time);
   const { name, digest, detail } = seen.failed;
   const refusing: Failure = {
@@ -117,7 +118,7 @@ function takeBackIfBetter(state: ApplyState, failure: Failure, time: Time): Appl
     return takeBack(state, { version: watched.version, failure, good }, time);
   const { monotonic } = time;
   // What ended once is not what is looked for from now on.
-  const again = { ...watched, restarts: {}, since: monotonic, fails: 0, lookAt: monotonic + lookAgainMs };
+  const again = { ...watched, restarts: {}, since: monotonic, fails: 0, breaks: 0, lookAt: monotonic + lookAgainMs };
   const next = { ...state, refusing: null, isSticky: false, watched: again };
   return go(
     say(next, watched.version, failure, time),

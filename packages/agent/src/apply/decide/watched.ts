@@ -7,7 +7,24 @@ export const watch = (
   version: JournalVersion,
   { restarts, watchMs }: KeptUnits,
   { time: { monotonic }, confirm }: { readonly time: Time; readonly confirm: Confirm | null },
-): Watched => ({ version, since: monotonic, watchMs, restarts, runs: {}, fails: 0, lookAt: monotonic, confirm });
+): Watched => ({
+  version,
+  since: monotonic,
+  watchMs,
+  restarts,
+  runs: {},
+  fails: 0,
+  breaks: 0,
+  lookAt: monotonic,
+  confirm,
+});
+
+/** Of the breaks that a watch may have, against the failed looks in a row that end it. */
+const breaksPerFail = 2;
+
+/** Whether it is time to ask if the version before would do better: it fails on, or once more after it had recovered. */
+export const isSuspect = ({ fails, breaks }: Watched, watchFails: number): boolean =>
+  isTurn(fails, watchFails) || (fails === 1 && isTurn(breaks, breaksPerFail * watchFails));
 
 /** Every trial costs an engine: in a long outage they come further and further apart, up to 16 times `watchFails`. */
 export function isTurn(fails: number, watchFails: number): boolean {
