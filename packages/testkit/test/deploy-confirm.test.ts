@@ -19,6 +19,7 @@ test('a deployment that asks to be confirmed is kept by servers that still reach
   const started = performance.now();
   const deployed = await manager.command('config', 'deploy', 'main', '--confirm', '10s');
   expect(deployed).toMatchObject({ code: 0, stdout: expect.stringContaining('version 2: succeeded') });
+  expect(deployed.stderr).toMatch(/ has been told\n(.*\n)?.* serves the new version, and watches it\n/);
   expect(performance.now() - started).toBeGreaterThan(9000);
   expect(await fleet.request()).toBe('origin-ok');
   const { items } = await manager.client.deployments.list({});

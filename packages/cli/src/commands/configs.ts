@@ -3,6 +3,7 @@ import type { RouteInput } from '@sbox/protocol';
 import type { operatorContract } from '@sbox/protocol';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import { type OperatorClient } from '../connection.ts';
+import type { Out } from '../out.ts';
 import { readText } from '../read-file.ts';
 import { changesLines } from '../changes-text.ts';
 import { counted } from '../counted.ts';
@@ -194,8 +195,10 @@ async function follow(client: OperatorClient, call: Call, started: Deployment): 
       `waits for confirmation until about ${until} UTC, on the server: sboxagent config confirm; else it stays only where the manager is still reached`,
     );
   }
+  const tell = createTeller(out);
   let now = started;
   while (now.state === 'running') {
+    tell(now);
     if (host.clock.monotonic() > deadline)
       throw new ProblemError('command.timeout', `deployment ${now.id} is still running`, {
         fix: `sboxmgr deployment show ${now.id}`,
@@ -210,6 +213,26 @@ async function follow(client: OperatorClient, call: Call, started: Deployment): 
       now.reason ? `${now.reason.code}: ${now.reason.detail}` : 'no reason was given',
     );
   return 0;
+}
+
+/** What a server does now, in words; what is not named here is no news, or the end. */
+const progress: Readonly<Record<string, string>> = {
+  sent: 'has been told',
+  serving: 'serves the new version, and watches it',
+  committed: 'committed',
+};
+
+/** Tells once of each step that a server takes while people wait. */
+function createTeller(out: Out): (deployment: Deployment) => void {
+  const told = new Map<string, string>();
+  return ({ servers }) => {
+    for (const { name, state } of servers) {
+      const words = progress[state];
+      if (words === undefined || told.get(name) === state) continue;
+      told.set(name, state);
+      out.talk(`${name} ${words}`);
+    }
+  };
 }
 
 const deploymentLines = ({ servers, state, version, engine }: Deployment): string =>
