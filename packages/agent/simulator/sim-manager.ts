@@ -1,6 +1,7 @@
 import { ProblemError, compareGenerations, type Clock, type Generation } from '@sbox/core';
 import type { Manifest, Unit } from '@sbox/protocol';
 import type { BlobSource, Order } from '../src/order.ts';
+import { plainManifest, plainUnit } from '../test/plain-manifest.ts';
 import type { Prng } from './prng.ts';
 import { kinds, makeRendition, type Kind, type Rendition } from './renditions.ts';
 
@@ -61,20 +62,7 @@ export class SimManager {
       isGood: wanted.every(({ kind }) => kinds[kind].isGood),
       order: {
         source: 'manager',
-        manifest: {
-          schema: 1,
-          server_id: 'srv_sim',
-          epoch: this.epoch,
-          generation,
-          issued_at: '2026-01-01T00:00:00Z',
-          not_after: null,
-          min_agent: '0.1.0',
-          settings: { heartbeat_ms: 30_000, poll_ms: 60_000, reconnect_window_ms: 5000 },
-          rollback_of: null,
-          on_return: 'enforce',
-          units,
-          ...keys,
-        },
+        manifest: plainManifest({ server_id: 'srv_sim', epoch: this.epoch, generation, units, ...keys }),
         blobs: { fetch: async () => await Promise.reject(new Error('nobody asks here')) },
       },
     };
@@ -118,17 +106,14 @@ export class SimManager {
     const old = again && known.length > 0 ? this.#random.pick(known) : undefined;
     const rendition = old ?? makeRendition(kind, (this.#serial += 1), port);
     this.#renditions.set(rendition.digest, rendition);
-    return {
+    return plainUnit({
       name,
-      kind: 'sing-box',
-      engine: '>=1.12 <1.15',
       config: { digest: rendition.digest, size: rendition.bytes.length, config_id: 'cfg_sim', version: this.#serial },
-      once: [],
       reload: this.#random.pick(['auto', 'auto', 'in-place', 'restart']),
       trial: this.#random.chance(0.85),
       probe: { urls: ['http://192.0.2.9/'], expect: [204], need: 1, timeout_ms: 2000 },
       watch_ms: this.watchMs,
       ...more,
-    };
+    });
   }
 }

@@ -7,7 +7,7 @@ import { silentLogger } from '@sbox/daemon/log';
 import { createClient, localRoutes } from '@sbox/protocol';
 import { startAgent } from './agent.ts';
 import { socketTransport } from './cli/local-client.ts';
-import { eventually, openBench } from '../test/agent-bench.ts';
+import { eventually, openBench, untilRuns } from '../test/agent-bench.ts';
 import { createTestCertificates } from '../test/certificates.ts';
 import { createFakeReconciler } from '../test/fake-reconciler.ts';
 import { startManagerDouble } from '../test/manager-double.ts';
@@ -24,9 +24,9 @@ describe('joined to a manager', () => {
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start();
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
+    await untilRuns(agent, 2);
     expect(agent.fake.contents).toEqual([String(one), String(two)]);
     const last = await eventually('the verdict is reported', () =>
       manager.statuses.findLast(({ committed }) => committed?.generation === 2),
@@ -44,7 +44,7 @@ describe('joined to a manager', () => {
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start(bench.settings({ sync: { socket: true } }));
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     await eventually('the socket is open', () => manager.sockets.size === 1);
   });
 
@@ -82,13 +82,13 @@ describe('joined to a manager', () => {
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start(bench.settings({ sync: { socket: true, resync: '10m', wait: '50s' } }));
     await eventually('the socket is open', () => manager.sockets.size === 1);
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     await eventually(
       'questions are not held any more',
       () => manager.requests.findLast(({ path: asked }) => asked.endsWith('desired'))?.prefer === undefined,
     );
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
+    await untilRuns(agent, 2);
     await eventually('a heartbeat came', () => manager.frames.find(({ type }) => type === 'heartbeat'));
   });
 
@@ -98,9 +98,9 @@ describe('joined to a manager', () => {
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start(bench.settings({ sync: { socket: true, socket_retry: '100ms' } }));
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
+    await untilRuns(agent, 2);
     expect(manager.requests.some(({ prefer }) => prefer?.startsWith('wait='))).toBe(true);
     expect(manager.sockets.size).toBe(0);
     manager.hasSocket = true;
@@ -114,7 +114,7 @@ describe('joined to a manager', () => {
     await using agent = await bench.start();
     await eventually('it has reported', () => manager.statuses.length > 0);
     manager.publish(testManifest(id, 1, one), [one]);
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
   });
 });
 
@@ -124,7 +124,7 @@ test('an agent that runs already follows a join', async () => {
   await using agent = await bench.start();
   const { server_id: id } = await bench.join(manager);
   manager.publish(testManifest(id, 1, one), [one]);
-  await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+  await untilRuns(agent, 1);
   expect(agent.identity?.server_id).toBe(id);
 });
 
@@ -188,7 +188,7 @@ describe('what must not be obeyed', () => {
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 5, one), [one]);
     await using agent = await bench.start();
-    await eventually('generation 5 runs', () => agent.fake.state.running?.generation === 5);
+    await untilRuns(agent, 5);
     const [manifest, signer] = make(id);
     manager.publish(manifest, [two], signer);
     const refused = await eventually('the refusal is reported', () =>
@@ -235,7 +235,7 @@ describe('what must not be obeyed', () => {
     manager.rotate();
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start();
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     expect(await readFile(path.join(bench.stateDir, 'trust.json'), 'utf8')).not.toBe(before);
   });
 
@@ -247,7 +247,7 @@ describe('what must not be obeyed', () => {
       const { server_id: id } = await bench.join(manager);
       manager.publish(testManifest(id, 1, one), [one]);
       await using agent = await bench.start();
-      await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+      await untilRuns(agent, 1);
       manager.fault = fault;
       await eventually('it counts as away', () =>
         agent.statusSource
@@ -258,7 +258,7 @@ describe('what must not be obeyed', () => {
       manager.publish(testManifest(id, 2, two), [two]);
       if (fault !== 'busy') {
         manager.fault = undefined;
-        await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
+        await untilRuns(agent, 2);
       }
     },
   );
@@ -269,7 +269,7 @@ describe('what must not be obeyed', () => {
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start();
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     manager.fault = 'revoked';
     manager.publish(testManifest(id, 2, two), [two]);
     await eventually('it knows', () =>
@@ -288,7 +288,7 @@ describe('what must not be obeyed', () => {
     manager.publish(testManifest(id, 1, one), [one]);
     manager.skewMs = 86_400_000;
     await using agent = await bench.start();
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     await eventually('the skew is reported', () =>
       manager.statuses.findLast(({ conditions }) =>
         conditions.some(({ type, status }) => type === 'ClockSkewed' && status === 'true'),
@@ -296,7 +296,7 @@ describe('what must not be obeyed', () => {
     );
     manager.skewMs = 0;
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => agent.fake.state.running?.generation === 2);
+    await untilRuns(agent, 2);
     await eventually('the skew is over', () =>
       manager.statuses.at(-1)?.conditions.some(({ type, status }) => type === 'ClockSkewed' && status === 'false'),
     );
@@ -313,7 +313,7 @@ describe('the local API', () => {
     ]);
     await using agent = await bench.start();
     const client = createClient(localRoutes, socketTransport(agent.socketFile));
-    await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+    await untilRuns(agent, 1);
     const status = await client.status();
     expect(status).toMatchObject({ server_id: id, manager: { url: manager.url, reachable: true, tries: 0 } });
     expect(await client.live()).toEqual({ ok: true });

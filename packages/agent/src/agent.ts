@@ -49,9 +49,6 @@ export interface AgentOverrides {
   readonly nodeFile: string;
   readonly kill: (pid: number, signal: NodeJS.Signals) => void;
   readonly clock?: Clock;
-  readonly newId?: NewId;
-  /** From 0 up to, not including, 1. */
-  readonly random?: () => number;
   readonly createReconciler?: typeof createReconciler;
 }
 
@@ -70,6 +67,9 @@ interface Base extends Required<Omit<AgentOverrides, 'createReconciler'>> {
   readonly stateDir: string;
   /** Of this run. */
   readonly bootId: string;
+  readonly newId: NewId;
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number;
   readonly events: EventRing;
   readonly serverClock: ServerClock;
 }
@@ -137,7 +137,7 @@ export async function startAgent(settings: AgentSettings, overrides: AgentOverri
 
 function createBase(settings: AgentSettings, overrides: AgentOverrides): Base {
   const clock = overrides.clock ?? systemClock;
-  const newId = overrides.newId ?? createNewId(randomBytes);
+  const newId = createNewId(randomBytes);
   return {
     ...overrides,
     settings,
@@ -145,7 +145,7 @@ function createBase(settings: AgentSettings, overrides: AgentOverrides): Base {
     bootId: hex(randomBytes(8)),
     clock,
     newId,
-    random: overrides.random ?? Math.random,
+    random: Math.random,
     events: createEventRing(clock, newId, 'agent'),
     serverClock: createServerClock(clock),
   };

@@ -36,18 +36,21 @@ export interface MachineDeps {
 }
 
 /** The machine that this program runs on. */
-export const createMachine = ({ clock, spawn, controlMs }: MachineDeps, proc = createProc()): Machine => ({
-  proc,
-  sockets: systemSockets,
-  control: createControlApi(controlMs),
-  probe: createProbe(clock),
-  mover: noMover('nothing on this server moves connections'),
-  memoryAvailable: () => proc.memory().availableBytes ?? undefined,
-  check: async (engine, file, signal) => await checkConfig(spawn, engine, file, signal),
-  async diskFree(directory) {
-    const { bavail, bsize } = await statfs(directory);
-    return bavail * bsize;
-  },
-  openEndPipe: withSpare(async (prefix) => await openEndPipe(spawn, prefix)),
-  openLog: createLogFile,
-});
+export function createMachine({ clock, spawn, controlMs }: MachineDeps): Machine {
+  const proc = createProc();
+  return {
+    proc,
+    sockets: systemSockets,
+    control: createControlApi(controlMs),
+    probe: createProbe(clock),
+    mover: noMover('nothing on this server moves connections'),
+    memoryAvailable: () => proc.memory().availableBytes ?? undefined,
+    check: async (engine, file, signal) => await checkConfig(spawn, engine, file, signal),
+    async diskFree(directory) {
+      const { bavail, bsize } = await statfs(directory);
+      return bavail * bsize;
+    },
+    openEndPipe: withSpare(async (prefix) => await openEndPipe(spawn, prefix)),
+    openLog: createLogFile,
+  };
+}

@@ -47,8 +47,6 @@ export interface ReconcilerDeps {
   readonly machine?: Partial<Machine>;
   /** What runs `sboxagent overlay`, without IN and OUT; or the function itself, for tests. */
   readonly overlay: readonly string[] | RunOverlay;
-  /** Environment of engines; nothing of the agent's own reaches them. */
-  readonly env?: Readonly<Record<string, string>>;
   /** Engines end with the agent; without it they outlive it. */
   readonly stopEnginesOnDispose?: boolean;
 }
@@ -117,12 +115,12 @@ function announce({ listeners, log }: Shared): void {
 }
 
 function createContext(deps: ReconcilerDeps, shared: Shared, store: Store, onEnd: Loop['onEnd']): ApplyContext {
-  const { stateDir, engines, clock, random, randomBytes, spawn, kill, log, ports = {}, env = {} } = deps;
+  const { stateDir, engines, clock, random, randomBytes, spawn, kill, log, ports = {} } = deps;
   const settings = { ...reconcilerDefaults, ...deps.settings };
   const { stop_ms: stopMs, poll_ms: pollMs, start_ms: startMs, restart } = settings;
   const machine = { ...createMachine({ clock, spawn, controlMs: settings.control_ms }), ...deps.machine };
   const { proc, sockets, control, mover, memoryAvailable, probe, check, openEndPipe, openLog } = machine;
-  const processDeps: ProcessDeps = { proc, clock, spawn, kill, env, stopMs, pollMs, openEndPipe, log };
+  const processDeps: ProcessDeps = { proc, clock, spawn, kill, env: {}, stopMs, pollMs, openEndPipe, log };
   const overlay = typeof deps.overlay === 'function' ? deps.overlay : createRunOverlay(spawn, deps.overlay);
   const onChange = (): void => {
     upkeep.followUnits();

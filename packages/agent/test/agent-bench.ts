@@ -101,3 +101,7 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+export async function untilRuns({ fake }: TestAgent, generation: number, timeoutMs?: number): Promise<void> {
+  await eventually(`generation ${generation} runs`, () => fake.state.running?.generation === generation, timeoutMs);
+}

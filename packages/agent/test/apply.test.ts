@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -23,19 +23,15 @@ import {
 jest.setTimeout(30_000);
 
 async function openWithFirst(rig: Rig, unit: OrderOptions['unit'] = {}): Promise<{ agent: Reconciler; pid: number }> {
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port), unit }));
-  const { units } = await until(agent, isCommitted(1));
-  return { agent, pid: units[0]?.pid ?? 0 };
+  const agent = await rig.serve({}, unit);
+  return { agent, pid: agent.state.units[0]?.pid ?? 0 };
 }
 
 const inPlace = { reload: 'in-place' } as const;
 
 test('a first order is proved, started and committed; a second one is taken over by the same process', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   expect(agent.state.phase).toBe('idle');
 
   agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
@@ -152,8 +148,7 @@ test('a port that another program holds is named with its holder, and taken as s
 
 test('what fails to start twice in the same way is not tried a third time', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { retry_ms: [30] } });
-  await agent.boot();
+  const agent = await rig.boot({ settings: { retry_ms: [30] } });
   agent.offer(rig.order({ generation: 1, config: directConfig(rig.port, { route: { final: 'nobody' } }) }));
   const { nack } = await until(agent, (state) => state.nack?.sticky === true);
   expect(nack).toMatchObject({ code: 'trial.start-failed', retry_at: null });
@@ -191,8 +186,7 @@ test.each([
 
 test('a plan of a config that would be refused is refused with the same words', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   const broken = { ...directConfig(rig.port), inbounds: [{ type: 'nonsense', tag: 'x' }] };
   await expect(agent.plan(rig.order({ generation: 1, config: broken }))).rejects.toMatchObject({
     name: 'ProblemError',
@@ -203,8 +197,7 @@ test('a plan of a config that would be refused is refused with the same words', 
 
 test('content that does not fit its digest is fetched again', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { retry_ms: [20] } });
-  await agent.boot();
+  const agent = await rig.boot({ settings: { retry_ms: [20] } });
   const order = rig.order({ generation: 1, config: directConfig(rig.port) });
   const answers = [async () => Buffer.from('{"inbounds":'), order.blobs.fetch];
   const fetch: typeof order.blobs.fetch = async (...args) => await (answers.shift() ?? order.blobs.fetch)(...args);
@@ -215,8 +208,7 @@ test('content that does not fit its digest is fetched again', async () => {
 
 test('a unit that is no longer wanted is stopped, a new one starts beside it', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   const [a, b] = [directConfig(await freePort()), directConfig(await freePort())];
   agent.offer(rig.order({ generation: 1, configs: { a, b } }));
   const first = await until(agent, isCommitted(1));
@@ -290,8 +282,7 @@ test('a list that begins with dead nodes is proved by one that lives, and that o
   }));
   const group = { type: 'urltest', tag: 'auto', outbounds: tags, url: rig.origin.url };
   const config = directConfig(rig.port, { outbounds: [group, ...nodes], route: { final: 'auto' } });
-  const agent = await rig.open({ settings: { verify_ms: 8000 } });
-  await agent.boot();
+  const agent = await rig.boot({ settings: { verify_ms: 8000 } });
   agent.offer(rig.order({ generation: 1, config }));
   await until(agent, isCommitted(1), 12_000);
   agent.offer(rig.order({ generation: 2, config: { ...config, log: { level: 'warn' } } }));
@@ -327,41 +318,6 @@ test('an engine that keeps its old configuration serves on with it, untouched', 
   expect(stream.isOpen).toBe(true);
 });
 
-test('a hold file keeps everything as it is until it is gone', async () => {
-  await using rig = await openRig();
-  const { agent, pid } = await openWithFirst(rig);
-  const file = path.join(rig.directory, 'hold');
-  writeFileSync(file, 'maintenance\n');
-  agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
-  expect(await until(agent, ({ phase }) => phase === 'held')).toMatchObject({
-    held: 'maintenance',
-    running: { generation: 1 },
-    units: [{ pid }],
-  });
-  rmSync(file);
-  expect(await until(agent, isCommitted(2))).toMatchObject({ held: null });
-});
-
-test('a hold that was put by hand refuses what it is not ended by, and its end is noticed at once', async () => {
-  await using rig = await openRig();
-  const agent = await rig.open({ settings: { care_every_ms: 600_000 } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
-  await expect(agent.release()).rejects.toMatchObject({ code: 'server.not-held' });
-  const config = directConfig(rig.port, { log: { level: 'warn' } });
-  const [second, third] = [rig.order({ generation: 2, config }), rig.order({ generation: 3, config })];
-  const file = path.join(rig.directory, 'hold');
-  writeFileSync(file, JSON.stringify({ reason: 'by hand', until: { epoch: 1, generation: 2 } }));
-  await expect(agent.refuseHeld(second)).rejects.toMatchObject({ code: 'server.held', message: 'by hand' });
-  await agent.refuseHeld(third);
-  agent.offer(second);
-  await until(agent, ({ phase }) => phase === 'held');
-  expect(await agent.release()).toBe('by hand');
-  expect(await until(agent, isCommitted(2))).toMatchObject({ held: null });
-  await agent.refuseHeld(second);
-});
-
 test('a version without an inbound for requests is proved through one of the agent, which nobody else sees', async () => {
   await using rig = await openRig();
   const { agent, pid } = await openWithFirst(rig);
@@ -384,8 +340,7 @@ test('a local order takes over until the manager has something newer', async () 
   expect(state).toMatchObject({ observed: { generation: 1 }, running: { generation: 0 }, units: [{ pid }] });
   // A restarted agent stays with it: what was accepted from the manager before is older than the wish for this one.
   await agent[Symbol.asyncDispose]();
-  const next = await rig.open();
-  await next.boot();
+  const next = await rig.boot();
   expect(next.state).toMatchObject({ running: { source: 'local' }, phase: 'committed' });
   next.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
   expect(await until(next, isCommitted(1))).toMatchObject({ running: { source: 'manager' } });
@@ -409,8 +364,7 @@ test('ports of the server go over those of the rendition, also when they change 
   const { agent, pid } = await openWithFirst(rig, inPlace);
   await agent[Symbol.asyncDispose]();
   const port = await freePort();
-  const next = await rig.open({ ports: { in: port } });
-  await next.boot();
+  const next = await rig.boot({ ports: { in: port } });
   await until(
     next,
     ({ units, phase }) => units[0]?.listens[0]?.address === `127.0.0.1:${port}` && phase === 'committed',

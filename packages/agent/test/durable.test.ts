@@ -8,16 +8,7 @@ import type { Reconciler } from '../src/order.ts';
 import { createDisk, type Disk } from '../src/state/disk.ts';
 import { parseJournal } from '../src/state/journal.ts';
 import { replay } from '../src/state/journal-replay.ts';
-import {
-  directConfig,
-  isCommitted,
-  isRefused,
-  openRig,
-  requestThrough,
-  until,
-  untilTrue,
-  type Rig,
-} from './reconciler-rig.ts';
+import { directConfig, isCommitted, isRefused, openRig, requestThrough, until, type Rig } from './reconciler-rig.ts';
 
 jest.setTimeout(120_000);
 
@@ -45,10 +36,8 @@ test.each(['ENOSPC', 'EROFS', 'EIO'])(
       if (isBroken) throw Object.assign(new Error(`${code}: no`), { code });
       await Promise.resolve();
     });
-    const agent = await rig.open({ disk, settings: { retry_ms: [200] } });
-    await agent.boot();
-    agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-    const { units } = await until(agent, isCommitted(1));
+    const agent = await rig.serve({ disk, settings: { retry_ms: [200] } });
+    const { units } = agent.state;
     const pid = units[0]?.pid;
 
     isBroken = true;
@@ -74,10 +63,8 @@ test('an engine that dies while the disk takes no writes is started again all th
     if (isBroken) throw Object.assign(new Error('EROFS: no'), { code: 'EROFS' });
     await Promise.resolve();
   });
-  const agent = await rig.open({ disk });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(agent, isCommitted(1));
+  const agent = await rig.serve({ disk });
+  const { units } = agent.state;
   isBroken = true;
   process.kill(units[0]?.pid ?? 0, 'SIGKILL');
   await until(agent, (state) => state.units[0]?.restarts === 1 && state.units[0].state === 'running');
@@ -136,15 +123,13 @@ const order = (rig: Rig, generation: number) =>
 
 /** Applies a second version on a machine that stops at its nth write; false when it was through before that. */
 async function crashAt({ rig, stopAt, losesPower }: Crash): Promise<boolean> {
-  const first = await rig.open();
-  await first.boot();
+  const first = await rig.boot();
   first.offer(order(rig, 1));
   await until(first, isCommitted(1));
   await first[Symbol.asyncDispose]();
 
   const machine = createMachine(stopAt);
-  const second = await rig.open(machine);
-  await second.boot();
+  const second = await rig.boot(machine);
   machine.arm();
   second.offer(order(rig, 2));
   const isDone = await Promise.race([
@@ -157,8 +142,7 @@ async function crashAt({ rig, stopAt, losesPower }: Crash): Promise<boolean> {
   }
   rig.abandon(second);
   if (losesPower) {
-    for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
-    await untilTrue(() => rig.engines().length === 0);
+    await rig.killEngines();
   }
   return true;
 }
@@ -183,8 +167,7 @@ test.each([
   for (let isCrashed = true; isCrashed; stopAt += 1) {
     await using rig = await openRig();
     isCrashed = await crashAt({ rig, stopAt, losesPower });
-    const agent = await rig.open();
-    await agent.boot();
+    const agent = await rig.boot();
     await expectInvariants(rig, agent, stopAt);
     expect(agent.state.observed?.generation).toBeGreaterThanOrEqual(1);
     agent.offer(order(rig, 1));

@@ -55,8 +55,7 @@ const fileOf = (rig: Rig, { build }: Program): string =>
 
 test('a version runs with the program of its order, and going back starts the program that it was proven with', async () => {
   await using rig = await openRig();
-  const first = await rig.open({ engines: enginesOf(rig) });
-  await first.boot();
+  const first = await rig.boot({ engines: enginesOf(rig) });
   first.offer(orderWith(rig, 1, old));
   const before = await until(first, isCommitted(1));
   expect(programOf(before.units[0]?.pid ?? 0)).toBe(fileOf(rig, old));
@@ -75,16 +74,14 @@ test('a version runs with the program of its order, and going back starts the pr
 
   // A machine that starts again has no network yet.
   for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
-  const second = await rig.open({ engines: enginesOf(rig) });
-  await second.boot();
+  const second = await rig.boot({ engines: enginesOf(rig) });
   const booted = await until(second, ({ units }) => units[0]?.state === 'running');
   expect(programOf(booted.units[0]?.pid ?? 0)).toBe(fileOf(rig, old));
 });
 
 test('a program that cannot be had leaves what runs alone, and is tried again', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ engines: enginesOf(rig), settings: { retry_ms: [20] } });
-  await agent.boot();
+  const agent = await rig.boot({ engines: enginesOf(rig), settings: { retry_ms: [20] } });
   agent.offer(orderWith(rig, 1, old));
   const { units } = await until(agent, isCommitted(1));
   const order = orderWith(rig, 2, recent);

@@ -44,8 +44,7 @@ const blobsIn = ({ directory }: Rig): string[] => readdirSync(path.join(director
 
 test('files come with the order, are in force in the trial and in the live engine, and go when nothing needs them', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   const ruleSet = compile(rig, 'localhost');
   agent.offer(rig.order(blocking(rig, 1, ruleSet)));
   await until(agent, isCommitted(1));
@@ -70,15 +69,13 @@ const levels: Readonly<Record<number, string>> = { 3: 'info', 4: 'warn', 5: 'err
 
 test('an engine that ended starts with its files after the agent was away, without any source of content', async () => {
   await using rig = await openRig();
-  const first = await rig.open({ stopEnginesOnDispose: true });
-  await first.boot();
+  const first = await rig.boot({ stopEnginesOnDispose: true });
   first.offer(rig.order(blocking(rig, 1, compile(rig, 'localhost'))));
   await until(first, isCommitted(1));
   await first[Symbol.asyncDispose]();
   rig.abandon(first);
   expect(rig.engines()).toEqual([]);
-  const second = await rig.open();
-  await second.boot();
+  const second = await rig.boot();
   await until(second, isCommitted(1));
   await expect(requestThrough(rig.port, named(rig))).rejects.toThrow();
   expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
@@ -106,10 +103,7 @@ test.each<[string, (options: ReturnType<typeof blocking>) => OrderOptions, strin
   ],
 ])('a config that names a file %s is refused, and what runs stays', async (_, change, code) => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve();
   const pids = rig.engines();
   agent.offer(rig.order(change(blocking(rig, 2, compile(rig, 'localhost')))));
   await until(agent, isRefused(code));

@@ -28,8 +28,7 @@ const controlOf = ({ directory }: Rig): Control =>
 
 test('a choice follows the node to its new name, and to nothing else', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   const api = createControlApi(1000);
   const chosen = async () => (await api.selectors(controlOf(rig))).get('select')?.now;
   const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ tag: `Node ${id}`, id }));
@@ -55,8 +54,7 @@ test('a choice follows the node to its new name, and to nothing else', async () 
 
 test('a choice is there again after a version that was taken back', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   const api = createControlApi(1000);
   const chosen = async () => (await api.selectors(controlOf(rig))).get('select')?.now;
   const [a, b] = ['a', 'b'].map((id) => ({ tag: `Node ${id}`, id }));
@@ -73,8 +71,7 @@ test('a choice is there again after a version that was taken back', async () => 
 
 test('the list of nodes comes with a config that runs already', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   const api = createControlApi(1000);
   const [a, b] = ['a', 'b'].map((id) => ({ tag: `Node ${id}`, id }));
   if (!a || !b) throw new Error('two nodes');

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { systemClock } from '@sbox/core';
 import { createClient, localRoutes, type Manifest } from '@sbox/protocol';
 import { socketTransport } from '../src/cli/local-client.ts';
-import { eventually, openBench, type TestAgent } from './agent-bench.ts';
+import { eventually, openBench, type TestAgent, untilRuns } from './agent-bench.ts';
 import { createTestCertificates } from './certificates.ts';
 import { openGate } from './gate.ts';
 import { startManagerDouble, type ManagerDouble } from './manager-double.ts';
@@ -13,7 +13,6 @@ import { openProxy } from './proxy.ts';
 
 const clock = systemClock;
 const [one, two, three] = ['one', 'two', 'three'].map(configText) as [Uint8Array, Uint8Array, Uint8Array];
-const generationOf = ({ fake }: TestAgent): number | undefined => fake.state.running?.generation;
 const portOf = (url: string): number => Number(new URL(url).port);
 const viewOf = async (agent: TestAgent) =>
   (await createClient(localRoutes, socketTransport(agent.socketFile)).status()).manager;
@@ -27,7 +26,7 @@ describe('hints', () => {
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start(bench.settings({ sync: { socket: true, resync: '10m' } }));
-    await eventually('generation 1 runs', () => generationOf(agent) === 1);
+    await untilRuns(agent, 1);
     await eventually('the socket is open', () => manager.sockets.size === 1);
     const before = manager.requests.filter(({ path: asked }) => asked.endsWith('/desired')).length;
     manager.publish(testManifest(id, 2, two), [two]);
@@ -35,7 +34,7 @@ describe('hints', () => {
       const generation = [2, 1, 7, 0][turn % 4] ?? 0;
       manager.send({ type: 'hint', timestamp: new Date().toISOString(), data: { epoch: 1, generation } });
     }
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
     await eventually('a heartbeat after all of it', () => manager.frames.length > 1);
     const questions = manager.requests.filter(({ path: asked }) => asked.endsWith('/desired')).length - before;
     expect(questions).toBeLessThan(30);
@@ -49,11 +48,11 @@ describe('hints', () => {
     const { server_id: id } = await bench.join(manager);
     manager.publish(testManifest(id, 1, one), [one]);
     await using agent = await bench.start(bench.settings({ sync: { socket: true, resync: '500ms' } }));
-    await eventually('generation 1 runs', () => generationOf(agent) === 1);
+    await untilRuns(agent, 1);
     await eventually('the socket is open', () => manager.sockets.size === 1);
     manager.isMute = true;
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
   });
 
   test('frames of a newer manager are no reason to end the socket', async () => {
@@ -68,7 +67,7 @@ describe('hints', () => {
     socket?.send('not json');
     socket?.send(Buffer.from([1, 2, 3]));
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
     expect([...manager.sockets]).toEqual([socket]);
   });
 });
@@ -93,7 +92,7 @@ test('scenario 4: a connection on which nothing comes any more ends within 2.5 h
   expect(performance.now() - frozenMs).toBeLessThan(2500 + 1000 + 500);
   await gate.set('open');
   manager.publish(testManifest(id, 2, two), [two]);
-  await eventually('generation 2 runs', () => generationOf(agent) === 2, 20_000);
+  await untilRuns(agent, 2, 20_000);
   expect(agent.fake.offered.every(({ source }) => source === 'manager')).toBe(true);
 }, 40_000);
 
@@ -109,14 +108,14 @@ test.each([-1, 1])(
     let offMs = days * 86_400_000;
     const wrong = { ...clock, now: () => clock.now() + offMs };
     await using agent = await bench.start(bench.settings({ sync: { poll: '200ms' } }), { clock: wrong });
-    await eventually('generation 1 runs', () => generationOf(agent) === 1);
+    await untilRuns(agent, 1);
     // And now the clock is set.
     const before = manager.requests.length;
     offMs = 0;
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
     expect(manager.requests.length - before).toBeLessThan(20);
-    expect(generationOf(agent)).toBe(2);
+    expect(agent.fake.state.running?.generation).toBe(2);
   },
 );
 
@@ -126,14 +125,14 @@ test('a server that joins again follows its new orders, whatever number the old 
   const { server_id: before } = await bench.join(manager);
   manager.publish(testManifest(before, 5, one), [one]);
   await using agent = await bench.start();
-  await eventually('generation 5 runs', () => agent.fake.state.running?.generation === 5);
+  await untilRuns(agent, 5);
   await rm(path.join(bench.stateDir, 'agent.key'));
   const { server_id: id } = await bench.join(manager);
   expect(id).not.toBe(before);
   await eventually('it says so as the new one', () => agent.statusSource.status().observed === null);
   expect(agent.fake.offered).toHaveLength(1);
   manager.publish(testManifest(id, 1, two), [two]);
-  await eventually('generation 1 runs', () => agent.fake.state.running?.generation === 1);
+  await untilRuns(agent, 1);
   expect(agent.statusSource.status()).toMatchObject({ observed: { generation: 1 }, nack: null });
 });
 
@@ -157,7 +156,7 @@ describe('a manager that moves', () => {
     await eventually('it asks there', async () => (await viewOf(agent))?.url === moved.url);
     await old[Symbol.asyncDispose]();
     moved.publish(movedTo(id, [moved.url], 3, three), [three]);
-    await eventually('generation 3 runs', () => generationOf(agent) === 3);
+    await untilRuns(agent, 3);
     expect(JSON.parse(await readFile(path.join(bench.stateDir, 'addresses.json'), 'utf8'))).toMatchObject({
       learned: [moved.url],
       candidates: [],
@@ -202,7 +201,7 @@ describe('a manager that moves', () => {
     expect(agent.fake.state).toMatchObject({ running, nack: null });
     await old[Symbol.asyncDispose]();
     moved.publish(movedTo(id, [moved.url], 2), [two]);
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
   });
 
   /** What is on disk when the agent dies: before it heard, after it heard, after it moved. */
@@ -226,7 +225,7 @@ describe('a manager that moves', () => {
       await old[Symbol.asyncDispose]();
     }
     await using agent = await bench.start();
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
     await eventually('it asks there', async () => (await viewOf(agent))?.url === moved.url);
   });
 });
@@ -249,12 +248,12 @@ describe('the way to a manager', () => {
         sync: { socket: true },
       });
       await using agent = await bench.start(settings);
-      await eventually('generation 1 runs', () => generationOf(agent) === 1);
+      await untilRuns(agent, 1);
       await eventually('the socket is open', () => manager.sockets.size === 1);
       expect(new Set(proxy.targets)).toEqual(new Set(['manager.nowhere.test:443']));
       expect(await viewOf(agent)).toMatchObject({ via: 'proxy', url: 'https://manager.nowhere.test', reachable: true });
       manager.publish(testManifest(id, 2, two), [two]);
-      await eventually('generation 2 runs', () => generationOf(agent) === 2);
+      await untilRuns(agent, 2);
     },
   );
 
@@ -283,7 +282,7 @@ describe('the way to a manager', () => {
     const urls = [`https://127.0.0.1:${gate.port}`];
     const settings = bench.settings({ manager: { urls, via: 'auto' }, sync: { socket: true, socket_retry: '50ms' } });
     await using agent = await bench.start(settings, { clock: later });
-    await eventually('generation 1 runs', () => generationOf(agent) === 1);
+    await untilRuns(agent, 1);
     expect(await viewOf(agent)).toMatchObject({ via: 'direct', reachable: true });
 
     await gate.set('closed');
@@ -292,14 +291,14 @@ describe('the way to a manager', () => {
     await eventually('it is reached through the engine', async () => (await viewOf(agent))?.via === 'engine');
     await eventually('and so is the socket', () => engine.targets.length > 1 && manager.sockets.size === 1);
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
 
     await gate.set('open');
     laterMs = 600_000;
     await eventually('it is reached directly again', async () => (await viewOf(agent))?.via === 'direct');
     const through = engine.targets.length;
     manager.publish(testManifest(id, 3, three), [three]);
-    await eventually('generation 3 runs', () => generationOf(agent) === 3);
+    await untilRuns(agent, 3);
     expect(engine.targets.length).toBe(through);
   }, 30_000);
 
@@ -341,12 +340,12 @@ describe('the key of this server', () => {
     manager.publish(testManifest(id, 1, one), [one]);
     {
       await using agent = await bench.start(bench.settings({ sync: { socket: true } }));
-      await eventually('generation 1 runs', () => generationOf(agent) === 1);
+      await untilRuns(agent, 1);
       const { keyid } = await rotate(agent);
       expect(keyid).not.toBe(before);
       expect(keyAt(manager, id)).toBe(keyid);
       manager.publish(testManifest(id, 2, two), [two]);
-      await eventually('generation 2 runs', () => generationOf(agent) === 2);
+      await untilRuns(agent, 2);
       expect((await viewOf(agent))?.reachable).toBe(true);
     }
     await using agent = await bench.start();
@@ -361,7 +360,7 @@ describe('the key of this server', () => {
     manager.publish(testManifest(id, 1, one), [one]);
     {
       await using agent = await bench.start();
-      await eventually('generation 1 runs', () => generationOf(agent) === 1);
+      await untilRuns(agent, 1);
       manager.fault = 'lost-answer';
       await expect(rotate(agent)).rejects.toMatchObject({ code: expect.stringMatching(/./) });
       expect(manager.candidates.size + Number(keyAt(manager, id) !== before)).toBe(1);
@@ -370,7 +369,7 @@ describe('the key of this server', () => {
     await using agent = await bench.start();
     await eventually('the next key is in use', () => manager.candidates.size === 0 && keyAt(manager, id) !== before);
     manager.publish(testManifest(id, 2, two), [two]);
-    await eventually('generation 2 runs', () => generationOf(agent) === 2);
+    await untilRuns(agent, 2);
   });
 });
 
@@ -380,7 +379,7 @@ test('an order of a newer manager is followed as far as it is known, and the res
   const { server_id: id } = await bench.join(manager);
   manager.publish({ ...testManifest(id, 1, one), mood: 'good' } as never, [one]);
   await using agent = await bench.start();
-  await eventually('generation 1 runs', () => generationOf(agent) === 1);
+  await untilRuns(agent, 1);
   expect(agent.fake.offered[0]?.unsupported).toEqual(['mood']);
   await eventually('the features are told', () => manager.statuses.at(-1)?.agent.features?.includes('loose-manifest'));
 });

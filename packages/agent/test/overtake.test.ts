@@ -2,18 +2,10 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { ProblemError } from '@sbox/core';
 import { expect, jest, test } from '@jest/globals';
-import type { Order, Reconciler } from '../src/order.ts';
-import { directConfig, isCommitted, isRefused, openRig, until, type Rig } from './reconciler-rig.ts';
+import type { Order } from '../src/order.ts';
+import { directConfig, isCommitted, isRefused, openRig, until } from './reconciler-rig.ts';
 
 jest.setTimeout(30_000);
-
-async function openWithFirst(rig: Rig): Promise<Reconciler> {
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
-  return agent;
-}
 
 /** An order whose content never comes. */
 const neverComing = (order: Order): Order & { readonly asked: Promise<void> } => {
@@ -29,7 +21,7 @@ const neverComing = (order: Order): Order & { readonly asked: Promise<void> } =>
 
 test('a download that takes for ever stops nothing: a newer order and a rollback overtake it', async () => {
   await using rig = await openRig();
-  const agent = await openWithFirst(rig);
+  const agent = await rig.serve();
   const second = neverComing(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
   agent.offer(second);
   await second.asked;
@@ -45,7 +37,7 @@ test('a download that takes for ever stops nothing: a newer order and a rollback
 
 test('what nobody confirms is taken back in time, also while something newer is being fetched', async () => {
   await using rig = await openRig();
-  const agent = await openWithFirst(rig);
+  const agent = await rig.serve();
   const order = rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) });
   agent.offer({ ...order, confirm_ms: 1000 });
   await until(agent, ({ confirm }) => confirm?.generation === 2);
@@ -61,7 +53,7 @@ test('what nobody confirms is taken back in time, also while something newer is 
 
 test('a version of which nothing is left on the disk is not gone back to', async () => {
   await using rig = await openRig();
-  const agent = await openWithFirst(rig);
+  const agent = await rig.serve();
   agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
   const { units } = await until(agent, isCommitted(2));
   const first = (await agent.history()).find(({ generation }) => generation === 1);
@@ -74,7 +66,7 @@ test('a version of which nothing is left on the disk is not gone back to', async
 
 test('a newer order that comes during a rollback by hand ends the hold', async () => {
   await using rig = await openRig();
-  const agent = await openWithFirst(rig);
+  const agent = await rig.serve();
   agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
   await until(agent, isCommitted(2));
   const rolledBack = agent.rollback();
@@ -103,8 +95,7 @@ test('when an order is refused, nothing of its trial goes on', async () => {
 
 test('an order that is offered again does not end its own download', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   const order = rig.order({ generation: 1, config: directConfig(rig.port) });
   const asked = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();

@@ -20,6 +20,11 @@ import { createReconciler, type ReconcilerDeps } from '../src/reconciler.ts';
 import { createDisk } from '../src/state/disk.ts';
 import { findProcessesWith } from '../src/supervisor/find-processes.ts';
 import { createProc } from '../src/supervisor/proc.ts';
+import { restartDefaults } from '../src/supervisor/restart-policy.ts';
+import { plainManifest, plainUnit } from './plain-manifest.ts';
+
+/** An engine that ends is started again at once. */
+export const quickRestarts = { ...restartDefaults, base_ms: 5, cap_ms: 10 };
 
 export const singBoxPath = path.resolve(import.meta.dirname, '../../../.tools/bin/sing-box');
 
@@ -90,10 +95,16 @@ export interface Rig extends AsyncDisposable {
   order(options: OrderOptions): Order;
   /** A reconciler on the directory of the rig; the engines outlive it. */
   open(deps?: Partial<ReconcilerDeps>): Promise<Reconciler>;
+  /** One that has booted. */
+  boot(deps?: Partial<ReconcilerDeps>): Promise<Reconciler>;
+  /** One that has also committed generation 1, which goes out directly. */
+  serve(deps?: Partial<ReconcilerDeps>, unit?: Partial<Unit>): Promise<Reconciler>;
   /** Forgets a reconciler that hangs in a machine that lost power. */
   abandon(reconciler: Reconciler): void;
   /** Pids of engines that run from the rig's slots. */
   engines(): number[];
+  /** As a reboot of the machine does. */
+  killEngines(): Promise<void>;
 }
 
 export async function openRig(): Promise<Rig> {
@@ -112,22 +123,17 @@ export async function openRig(): Promise<Rig> {
   };
   const unitOf = (name: string, config: Config, { unit, files = {} }: Pick<OrderOptions, 'unit' | 'files'>): Unit => {
     const listed = Object.entries(files).map(([file, content]) => ({ path: file, ...addBlob(content) }));
-    return {
+    return plainUnit({
       name,
-      kind: 'sing-box',
-      engine: '>=1.12 <1.15',
       config: { ...addBlob(Buffer.from(JSON.stringify(config))), config_id: 'cfg_test', version: 1 },
       ...(listed.length === 0 ? {} : { files: listed }),
-      once: [],
-      reload: 'auto',
-      trial: true,
       probe: { urls: [origin.url], expect: [204], need: 1, timeout_ms: 2000 },
       watch_ms: 150,
       ...unit,
-    };
+    });
   };
 
-  return {
+  const rig: Rig = {
     directory,
     origin,
     port,
@@ -135,19 +141,12 @@ export async function openRig(): Promise<Rig> {
       const wanted = configs ?? (config === undefined ? {} : { edge: config });
       return {
         source: 'manager',
-        manifest: {
-          schema: 1,
+        manifest: plainManifest({
           server_id: 'srv_test',
           epoch,
           generation,
-          issued_at: '2026-01-01T00:00:00Z',
-          not_after: null,
-          min_agent: '0.1.0',
-          settings: { heartbeat_ms: 30_000, poll_ms: 60_000, reconnect_window_ms: 5000 },
-          rollback_of: null,
-          on_return: 'enforce',
           units: Object.entries(wanted).map(([name, one]) => unitOf(name, one, more)),
-        },
+        }),
         blobs: {
           async fetch(digest) {
             const bytes = blobs.get(digest);
@@ -183,8 +182,23 @@ export async function openRig(): Promise<Rig> {
       opened.push(reconciler);
       return reconciler;
     },
+    async boot(deps) {
+      const reconciler = await rig.open(deps);
+      await reconciler.boot();
+      return reconciler;
+    },
+    async serve(deps, unit = {}) {
+      const reconciler = await rig.boot(deps);
+      reconciler.offer(rig.order({ generation: 1, config: directConfig(port), unit }));
+      await until(reconciler, isCommitted(1));
+      return reconciler;
+    },
     abandon: (reconciler) => void opened.splice(opened.indexOf(reconciler), 1),
     engines: () => findProcessesWith(proc, path.join(directory, 'slots')).map(({ pid }) => pid),
+    async killEngines() {
+      for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
+      await untilTrue(() => rig.engines().length === 0);
+    },
     async [Symbol.asyncDispose]() {
       for (const reconciler of opened) await reconciler[Symbol.asyncDispose]();
       for (const { pid } of findProcessesWith(proc, directory)) process.kill(pid, 'SIGKILL');
@@ -192,6 +206,7 @@ export async function openRig(): Promise<Rig> {
       rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+  return rig;
 }
 
 /** Resolves with the first state that fits, now or later; fails with the last one that did not. */

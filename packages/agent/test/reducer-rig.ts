@@ -11,6 +11,7 @@ import type { AcceptedOrder } from '../src/state/accepted.ts';
 import type { Hold } from '../src/state/hold.ts';
 import type { JournalRecord, JournalUnit } from '../src/state/journal.ts';
 import type { Strike } from '../src/state/quarantine.ts';
+import { makeOrder, makeUnit, watchMs } from './reducer-orders.ts';
 
 export const testSettings: DecideSettings = {
   watch_every_ms: 2000,
@@ -20,59 +21,6 @@ export const testSettings: DecideSettings = {
   retry_ms: [60_000, 300_000],
   confirm_ms: 120_000,
 };
-
-export const watchMs = 10_000;
-
-export interface OrderOptions {
-  readonly epoch?: number;
-  readonly source?: OrderData['source'];
-  /** Unit name to the content of its config. */
-  readonly units?: Readonly<Record<string, string>>;
-  readonly unit?: Partial<Unit>;
-  readonly confirm_ms?: number;
-  readonly server_id?: string;
-}
-
-export function makeOrder(generation: number, options: OrderOptions = {}): OrderData {
-  const {
-    epoch = 1,
-    source = 'manager',
-    units = { edge: `c${generation}` },
-    unit,
-    confirm_ms,
-    server_id = 'srv_test',
-  } = options;
-  return {
-    source,
-    key: `key-${generation}`,
-    manifest: {
-      schema: 1,
-      server_id,
-      epoch,
-      generation,
-      issued_at: '2026-01-01T00:00:00Z',
-      not_after: null,
-      min_agent: '0.1.0',
-      settings: { heartbeat_ms: 30_000, poll_ms: 60_000, reconnect_window_ms: 5000 },
-      rollback_of: null,
-      on_return: 'enforce',
-      ...(confirm_ms === undefined ? {} : { confirm_ms }),
-      units: Object.entries(units).map(([name, content]) => ({ ...makeUnit(name, content), ...unit })),
-    },
-  };
-}
-
-const makeUnit = (name: string, content: string): Unit => ({
-  name,
-  kind: 'sing-box',
-  engine: '>=1.12 <1.15',
-  config: { digest: `sha256:${content}`, size: 1, config_id: null, version: null },
-  once: [],
-  reload: 'auto',
-  trial: true,
-  probe: { urls: ['http://a/', 'http://b/'], expect: [204], need: 1, timeout_ms: 1000 },
-  watch_ms: watchMs,
-});
 
 interface Slot {
   readonly unit: Unit;

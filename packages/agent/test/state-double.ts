@@ -13,6 +13,7 @@ import { printLine, type JournalRecord, type JournalStep } from '../src/state/jo
 import type { LiveSlot } from '../src/state/slots.ts';
 import { createProc } from '../src/supervisor/proc.ts';
 import { digestOfBytes } from './manager-double.ts';
+import { plainUnit } from './plain-manifest.ts';
 
 export interface VersionOptions {
   readonly generation: number;
@@ -99,17 +100,13 @@ export async function openStateDouble(): Promise<StateDouble> {
   };
 }
 
-const unitOf = (digest: string, size: number, urls: readonly string[]): Unit => ({
-  name: 'edge',
-  kind: 'sing-box',
-  engine: '>=1.12 <1.15',
-  config: { digest, size, config_id: null, version: null },
-  once: [],
-  reload: 'auto',
-  trial: true,
-  probe: { urls: [...urls], expect: [204], need: 1, timeout_ms: 1000 },
-  watch_ms: 1000,
-});
+const unitOf = (digest: string, size: number, urls: readonly string[]): Unit =>
+  plainUnit({
+    name: 'edge',
+    config: { digest, size, config_id: null, version: null },
+    probe: { urls: [...urls], expect: [204], need: 1, timeout_ms: 1000 },
+    watch_ms: 1000,
+  });
 
 /** What every command gets where no agent runs. */
 const absentAgent = new Proxy({} as SceneDeps['agent'], {

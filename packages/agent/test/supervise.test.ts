@@ -4,31 +4,26 @@ import path from 'node:path';
 import { expect, jest, test } from '@jest/globals';
 import { createEngineFinder } from '../src/engines/find-engine.ts';
 import { parseJournal, printLine } from '../src/state/journal.ts';
-import { restartDefaults } from '../src/supervisor/restart-policy.ts';
 import {
   directConfig,
   isCommitted,
   isRefused,
   openRig,
   openStream,
+  quickRestarts,
   requestThrough,
   singBoxPath,
   startUpstream,
   until,
-  untilTrue,
   upstreamConfig,
 } from './reconciler-rig.ts';
 
 jest.setTimeout(30_000);
 
-const quick = { ...restartDefaults, base_ms: 5, cap_ms: 10 };
-
 test('a killed engine is started again and serves again', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { restart: quick } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(agent, isCommitted(1));
+  const agent = await rig.serve({ settings: { restart: quickRestarts } });
+  const { units } = agent.state;
   const pid = units[0]?.pid ?? 0;
   process.kill(pid, 'SIGKILL');
   const state = await until(agent, (found) => found.units[0]?.restarts === 1 && found.units[0].state === 'running');
@@ -40,10 +35,8 @@ test('a killed engine is started again and serves again', async () => {
 
 test('whoever is told of it and fails keeps no engine down', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { restart: quick } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(agent, isCommitted(1));
+  const agent = await rig.serve({ settings: { restart: quickRestarts } });
+  const { units } = agent.state;
   using _ = agent.onChange(() => {
     throw new Error('not today');
   });
@@ -54,10 +47,7 @@ test('whoever is told of it and fails keeps no engine down', async () => {
 
 test('an engine that crashes again and again soon after its commit gives way to the version before', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { restart: { ...quick, burst: 3 } } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve({ settings: { restart: { ...quickRestarts, burst: 3 } } });
   const bad = directConfig(rig.port, { log: { level: 'warn' } });
   agent.offer(rig.order({ generation: 2, config: bad }));
   await until(agent, isCommitted(2));
@@ -82,10 +72,7 @@ test('an engine that crashes again and again soon after its commit gives way to 
 
 test('an engine that dies during the watch is taken back at once', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve();
   const second = directConfig(rig.port, { log: { level: 'warn' } });
   agent.offer(rig.order({ generation: 2, config: second, unit: { watch_ms: 60_000 } }));
   const serving = await until(agent, ({ phase }) => phase === 'serving');
@@ -98,10 +85,7 @@ test('an engine that dies during the watch is taken back at once', async () => {
 
 test('a node that dies during the watch takes the version back, because the last good one is better', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve();
   const upstream = await startUpstream();
   const config = upstreamConfig(rig.port, upstream.port);
   agent.offer(rig.order({ generation: 2, config, unit: { watch_ms: 60_000 } }));
@@ -113,10 +97,7 @@ test('a node that dies during the watch takes the version back, because the last
 
 test('an outage that the last good version shares is waited for', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve();
   const second = directConfig(rig.port, { log: { level: 'warn' } });
   agent.offer(rig.order({ generation: 2, config: second, unit: { watch_ms: 400 } }));
   const { units } = await until(agent, ({ phase }) => phase === 'serving');
@@ -130,10 +111,7 @@ test('an outage that the last good version shares is waited for', async () => {
 
 test('an outage during a trial is not held against the candidate', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { retry_ms: [50, 60_000] } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve({ settings: { retry_ms: [50, 60_000] } });
   rig.origin.status = 503;
   agent.offer(rig.order({ generation: 2, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
   const first = await until(agent, isRefused('trial.probe-failed'));
@@ -147,15 +125,12 @@ test('an outage during a trial is not held against the candidate', async () => {
 
 test('engines outlive the agent; the next one adopts them and hears of their end', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(first, isCommitted(1));
+  const first = await rig.serve();
+  const { units } = first.state;
   using stream = await openStream(rig.port, rig.origin.url);
   await first[Symbol.asyncDispose]();
 
-  const second = await rig.open({ settings: { restart: quick } });
-  await second.boot();
+  const second = await rig.boot({ settings: { restart: quickRestarts } });
   const pid = units[0]?.pid ?? 0;
   expect(second.processes()).toMatchObject([{ pid, adopted: true, role: 'live' }]);
   expect(second.state).toMatchObject({ phase: 'committed', running: { generation: 1 } });
@@ -171,26 +146,18 @@ test('engines outlive the agent; the next one adopts them and hears of their end
 
 test('engines end with the agent where that is wanted', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ stopEnginesOnDispose: true });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve({ stopEnginesOnDispose: true });
   await agent[Symbol.asyncDispose]();
   expect(rig.engines()).toEqual([]);
 });
 
 test('after a reboot the last committed version is started, without asking anybody', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(first, isCommitted(1));
+  const first = await rig.serve();
   await first[Symbol.asyncDispose]();
-  for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
-  await untilTrue(() => rig.engines().length === 0);
+  await rig.killEngines();
 
-  const second = await rig.open();
-  await second.boot();
+  const second = await rig.boot();
   expect(second.state).toMatchObject({
     phase: 'committed',
     committed: { generation: 1 },
@@ -201,23 +168,18 @@ test('after a reboot the last committed version is started, without asking anybo
 
 test('a version that serves when the agent is killed is watched on by the next one', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
+  const first = await rig.boot();
   first.offer(rig.order({ generation: 1, config: directConfig(rig.port), unit: { watch_ms: 1500 } }));
   const { units } = await until(first, ({ phase }) => phase === 'serving');
   await first[Symbol.asyncDispose]();
-  const second = await rig.open();
-  await second.boot();
+  const second = await rig.boot();
   expect(second.state).toMatchObject({ phase: 'serving', committed: null, units: [{ pid: units[0]?.pid }] });
   await until(second, isCommitted(1));
 });
 
 test('a version that twice was not there any more before it was committed is given up', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(first, isCommitted(1));
+  const first = await rig.serve();
   const order = rig.order({
     generation: 2,
     config: directConfig(rig.port, { log: { level: 'warn' } }),
@@ -228,10 +190,8 @@ test('a version that twice was not there any more before it was committed is giv
   for (let boot = 1; boot <= 2; boot += 1) {
     await until(agent, ({ phase }) => phase === 'serving');
     await agent[Symbol.asyncDispose]();
-    for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
-    await untilTrue(() => rig.engines().length === 0);
-    agent = await rig.open();
-    await agent.boot();
+    await rig.killEngines();
+    agent = await rig.boot();
   }
   const state = await until(agent, ({ nack, phase }) => nack !== null && phase !== 'progressing');
   expect(state).toMatchObject({
@@ -243,10 +203,8 @@ test('a version that twice was not there any more before it was committed is giv
 
 test('an engine that hangs is started again', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { control_ms: 100, stop_ms: 200 } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(agent, isCommitted(1));
+  const agent = await rig.serve({ settings: { control_ms: 100, stop_ms: 200 } });
+  const { units } = agent.state;
   const pid = units[0]?.pid ?? 0;
   process.kill(pid, 'SIGSTOP');
   await until(agent, ({ units: [unit] }) => unit?.state === 'running' && unit.pid !== pid && unit.pid !== null);
@@ -256,10 +214,7 @@ test('an engine that hangs is started again', async () => {
 
 test('an engine of ours that no record knows is ended before another is started', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve();
   await agent[Symbol.asyncDispose]();
   const [pid = 0] = rig.engines();
   const slots = path.join(rig.directory, 'slots', 'edge');
@@ -267,8 +222,7 @@ test('an engine of ours that no record knows is ended before another is started'
   // Its secret is lost, and so nothing says that it runs what it should.
   writeFileSync(path.join(slots, 'current', 'slot.json'), slot.replace(/"secret":"[0-9a-f]+"/, '"secret":"lost"'));
   rmSync(path.join(rig.directory, 'procs'), { recursive: true });
-  const next = await rig.open({ settings: { start_ms: 300 } });
-  await next.boot();
+  await rig.boot({ settings: { start_ms: 300 } });
   expect(rig.engines()).toHaveLength(1);
   expect(rig.engines()).not.toContain(pid);
 });
@@ -280,17 +234,12 @@ test('an engine that is ready later than hoped for is taken for what it is then'
   writeFileSync(program, `#!/bin/sh\n[ -e ${slow} ] && [ "$1" = run ] && sleep 0.6\nexec ${singBoxPath} "$@"\n`);
   chmodSync(program, 0o755);
   const engines = createEngineFinder({ candidates: [program], spawn });
-  const first = await rig.open({ engines });
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(first, isCommitted(1));
+  const first = await rig.serve({ engines });
   await first[Symbol.asyncDispose]();
-  for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
-  await untilTrue(() => rig.engines().length === 0);
+  await rig.killEngines();
   writeFileSync(slow, '');
 
-  const second = await rig.open({ engines, settings: { start_ms: 200, care_every_ms: 300 } });
-  await second.boot();
+  const second = await rig.boot({ engines, settings: { start_ms: 200, care_every_ms: 300 } });
   const { units } = second.state;
   expect(units).toMatchObject([{ state: 'failed' }]);
   const state = await until(second, (found) => found.units[0]?.state === 'running');
@@ -299,8 +248,7 @@ test('an engine that is ready later than hoped for is taken for what it is then'
 
 test('before anything was committed, what serves is not ended for a newer version that never took over', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
+  const first = await rig.boot();
   first.offer(rig.order({ generation: 1, config: directConfig(rig.port), unit: { watch_ms: 60_000 } }));
   const { units } = await until(first, ({ phase }) => phase === 'serving');
   await first[Symbol.asyncDispose]();
@@ -318,8 +266,7 @@ test('before anything was committed, what serves is not ended for a newer versio
   const next = served.units.map((unit) => ({ ...unit, slot: '1.2-1' }));
   appendFileSync(journalFile, printLine({ ...served, step: 'SWITCHED', generation: 2, units: next }));
 
-  const second = await rig.open({ settings: { start_ms: 500 } });
-  await second.boot();
+  const second = await rig.boot({ settings: { start_ms: 500 } });
   expect(second.state).toMatchObject({ phase: 'serving', running: { generation: 1 } });
   expect(rig.engines()).toEqual([units[0]?.pid]);
   expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
@@ -329,18 +276,15 @@ test.each(['slot.json', 'accepted.json', 'journal.ndjson'])(
   'with a damaged %s a reboot still ends in a proxy',
   async (name) => {
     await using rig = await openRig();
-    const first = await rig.open();
-    await first.boot();
+    const first = await rig.boot();
     first.offer(rig.order({ generation: 7, config: directConfig(rig.port) }));
     await until(first, isCommitted(7));
     await first[Symbol.asyncDispose]();
-    for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
-    await untilTrue(() => rig.engines().length === 0);
+    await rig.killEngines();
     const directory = name === 'slot.json' ? path.join(rig.directory, 'slots', 'edge', 'current') : rig.directory;
     writeFileSync(path.join(directory, name), 'torn');
 
-    const second = await rig.open();
-    await second.boot();
+    const second = await rig.boot();
     await until(second, ({ units }) => units[0]?.state === 'running');
     expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
     second.offer(rig.order({ generation: 6, config: directConfig(rig.port, { log: { level: 'warn' } }) }));
@@ -351,14 +295,11 @@ test.each(['slot.json', 'accepted.json', 'journal.ndjson'])(
 
 test('a running engine is adopted also when the journal is lost', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(first, isCommitted(1));
+  const first = await rig.serve();
+  const { units } = first.state;
   await first[Symbol.asyncDispose]();
   rmSync(path.join(rig.directory, 'journal.ndjson'));
-  const second = await rig.open();
-  await second.boot();
+  const second = await rig.boot();
   expect(second.state).toMatchObject({
     phase: 'committed',
     committed: { generation: 1 },

@@ -23,7 +23,7 @@ import {
   untilTrue,
   type OrderOptions,
 } from './reconciler-rig.ts';
-import { follow, nft, openSwapping, redirections, tables, version } from './take-over-rig.ts';
+import { follow, nft, openKilledAt, openSwapping, redirections, tables, version } from './take-over-rig.ts';
 
 export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
   async 'what ended before another version took over is not held against that one'() {
@@ -164,6 +164,43 @@ export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
     assert.equal(await requestThrough(own, rig.origin.url), 204);
   },
 
+  async 'an agent that is killed while the new engine is proved leaves the old one in charge'() {
+    await using rig = await openRig();
+    const { agent, first, stream } = await openKilledAt(rig, { link: /current$/ });
+    using _stream = stream;
+    assert.equal(rig.engines().length, 2);
+    rig.abandon(agent);
+    const next = await openSwapping(rig);
+    assert.equal(next.processes().find(({ role }) => role === 'live')?.pid, first.pid);
+    assert.equal(await requestThrough(rig.port, rig.origin.url), 204);
+    // The order is still there to be followed, and nobody was cut off.
+    next.offer(rig.order(version(rig, 2)));
+    const { units } = await until(next, isCommitted(2));
+    assert.equal(units[0]?.reload?.strategy, 'swap');
+    assert.equal(stream.isOpen, true);
+    assert.equal(rig.engines().length, 2);
+  },
+
+  async 'an agent that is killed after the move leaves the new one in charge, and the old one drains on'() {
+    await using rig = await openRig();
+    const { agent, first, stream } = await openKilledAt(rig, { append: /"SERVING".*"generation":2/ });
+    rig.abandon(agent);
+    // What somebody did to the rules meanwhile is put right too.
+    nft('flush', 'ruleset');
+    const next = await openSwapping(rig);
+    const { units } = await until(next, isCommitted(2));
+    assert.notEqual(units[0]?.pid, first.pid);
+    assert.deepEqual(
+      units[0]?.draining?.map(({ pid }) => pid),
+      [first.pid],
+    );
+    assert.equal(stream.isOpen, true);
+    assert.equal(await requestThrough(rig.port, rig.origin.url), 204);
+    stream[Symbol.dispose]();
+    await until(next, (state) => state.units[0]?.draining?.length === 0);
+    assert.deepEqual(rig.engines(), [units[0]?.pid]);
+  },
+
   async 'an agent that is killed before it told an engine tells it later'() {
     await using rig = await openRig();
     const choosing = (generation: number, preset: string): OrderOptions => ({
@@ -210,8 +247,7 @@ export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
     using _stream = await openStream(rig.port, rig.origin.url);
     await follow(rig, agent, version(rig, 2));
     await agent[Symbol.asyncDispose]();
-    for (const pid of rig.engines()) process.kill(pid, 'SIGKILL');
-    await untilTrue(() => rig.engines().length === 0);
+    await rig.killEngines();
     nft('flush', 'ruleset');
     const directory = path.join(rig.directory, 'slots', 'edge');
     const marked = () => ['1.1-1', '1.2-1'].filter((name) => existsSync(path.join(directory, name, 'drain.json')));
@@ -238,8 +274,7 @@ export const faultScenes: Readonly<Record<string, () => Promise<void>>> = {
       ['restart', 'restart'],
     ] as const) {
       await using rig = await openRig();
-      const before = await rig.open();
-      await before.boot();
+      const before = await rig.boot();
       await follow(rig, before, version(rig, 1));
       await before[Symbol.asyncDispose]();
       const agent = await openSwapping(rig, {

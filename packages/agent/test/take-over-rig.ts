@@ -21,12 +21,11 @@ export const redirections = (): string[] =>
 /** A reconciler that swaps by nftables, as the agent builds it. */
 export async function openSwapping(rig: Rig, deps: Partial<ReconcilerDeps> = {}): Promise<Reconciler> {
   const mover = createRedirects({ spawn, clock: systemClock, log: silentLogger, stateDir: rig.directory });
-  const agent = await rig.open({
+  const agent = await rig.boot({
     machine: { mover },
     ...deps,
     settings: { drain_ms: 60_000, drain_every_ms: 50, ...deps.settings },
   });
-  await agent.boot();
   return agent;
 }
 

@@ -4,12 +4,19 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
 import type { ExtraProbe } from '@sbox/protocol';
 import { expect, jest, test } from '@jest/globals';
-import { restartDefaults } from '../src/supervisor/restart-policy.ts';
-import { directConfig, freePort, isCommitted, isRefused, openRig, requestThrough, until } from './reconciler-rig.ts';
+import {
+  directConfig,
+  freePort,
+  isCommitted,
+  isRefused,
+  openRig,
+  quickRestarts,
+  requestThrough,
+  until,
+} from './reconciler-rig.ts';
 
 jest.setTimeout(30_000);
 
-const quick = { ...restartDefaults, base_ms: 5, cap_ms: 10 };
 const often = { every_ms: 1000, timeout_ms: 500, fail: 1, pass: 1 };
 
 async function listen(port = 0): Promise<Server> {
@@ -28,8 +35,7 @@ test('a target that a probe does not reach makes its unit degraded, and nothing 
     { id: 'db', type: 'tcp', address: `127.0.0.1:${port}`, ...often },
     { id: 'own', type: 'exec', command: ['/bin/true'], ...often },
   ];
-  const agent = await rig.open();
-  await agent.boot();
+  const agent = await rig.boot();
   agent.offer(rig.order({ generation: 1, config: directConfig(rig.port), unit: { probes } }));
   const { units } = await until(agent, isCommitted(1));
   const isUp = (id: string, up: boolean) => (state: typeof agent.state) =>
@@ -57,10 +63,7 @@ test('a target that a probe does not reach makes its unit degraded, and nothing 
 
 test('a probe that is down during the watch takes the version back', async () => {
   await using rig = await openRig();
-  const agent = await rig.open();
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(agent, isCommitted(1));
+  const agent = await rig.serve();
   const probes: ExtraProbe[] = [{ id: 'db', type: 'tcp', address: `127.0.0.1:${await freePort()}`, ...often }];
   const config = directConfig(rig.port, { log: { level: 'warn' } });
   agent.offer(rig.order({ generation: 2, config, unit: { probes, watch_ms: 60_000 } }));
@@ -72,14 +75,11 @@ test('a probe that is down during the watch takes the version back', async () =>
 
 test('an engine that grew beyond its memory is started again once, and the status says why', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(first, isCommitted(1));
+  const first = await rig.serve();
+  const { units } = first.state;
   await first[Symbol.asyncDispose]();
   const budget = { memory_bytes: 0, engine_memory_bytes: 1024 * 1024, disk_free_bytes: 0 };
-  const agent = await rig.open({ settings: { budget, restart: { ...quick, stable_ms: 0 } } });
-  await agent.boot();
+  const agent = await rig.boot({ settings: { budget, restart: { ...quickRestarts, stable_ms: 0 } } });
   const isAgain = (state: typeof agent.state): boolean => {
     const { pid = null, state: unit } = state.units[0] ?? {};
     return pid !== null && pid !== units[0]?.pid && unit === 'running';
@@ -95,14 +95,10 @@ test('an engine that grew beyond its memory is started again once, and the statu
 
 test('a version whose engine is beyond its memory while it is watched is taken back', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  await until(first, isCommitted(1));
+  const first = await rig.serve();
   await first[Symbol.asyncDispose]();
   const budget = { memory_bytes: 0, engine_memory_bytes: 1024 * 1024, disk_free_bytes: 0 };
-  const agent = await rig.open({ settings: { budget } });
-  await agent.boot();
+  const agent = await rig.boot({ settings: { budget } });
   const config = directConfig(rig.port, { log: { level: 'warn' } });
   agent.offer(rig.order({ generation: 2, config, unit: { watch_ms: 60_000 } }));
   const { nack } = await until(agent, isRefused('apply.probe-failed'), 20_000);
@@ -118,8 +114,7 @@ test('a unit that ended waits for the one that it depends on, which is not start
   });
   const dependent = new Set(['b', 'c']);
   const units = order.manifest.units.map((unit) => (dependent.has(unit.name) ? { ...unit, depends_on: ['a'] } : unit));
-  const agent = await rig.open({ settings: { restart: { ...quick, burst: 1000 } } });
-  await agent.boot();
+  const agent = await rig.boot({ settings: { restart: { ...quickRestarts, burst: 1000 } } });
   agent.offer({ ...order, manifest: { ...order.manifest, units } });
   const first = await until(agent, isCommitted(1));
   const pidOf = (name: string): number => agent.state.units.find((unit) => unit.name === name)?.pid ?? 0;
@@ -141,8 +136,7 @@ test('a unit that ended waits for the one that it depends on, which is not start
 
   // The same after the agent was away: what is held is not even tried.
   await agent[Symbol.asyncDispose]();
-  const next = await rig.open({ settings: { restart: { ...quick, burst: 1000 } } });
-  await next.boot();
+  const next = await rig.boot({ settings: { restart: { ...quickRestarts, burst: 1000 } } });
   const held = await until(next, waits);
   expect(held.units.find(({ name }) => name === 'b')).toMatchObject({ state: 'backoff', restarts: 0 });
   writeFileSync(file, config);
@@ -153,10 +147,8 @@ test('a unit that ended waits for the one that it depends on, which is not start
 
 test('a flood in a log is cut while its engine runs on', async () => {
   await using rig = await openRig();
-  const agent = await rig.open({ settings: { log_every_ms: 50 } });
-  await agent.boot();
-  agent.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(agent, isCommitted(1));
+  const agent = await rig.serve({ settings: { log_every_ms: 50 } });
+  const { units } = agent.state;
   const file = path.join(rig.directory, 'logs/edge.log');
   const flood = `${'x'.repeat(80)}\n`.repeat(20_000);
   appendFileSync(file, flood);
@@ -169,13 +161,10 @@ test('a flood in a log is cut while its engine runs on', async () => {
 
 test('scenario 18: an agent that comes after another one hears of the end of its engine without looking', async () => {
   await using rig = await openRig();
-  const first = await rig.open();
-  await first.boot();
-  first.offer(rig.order({ generation: 1, config: directConfig(rig.port) }));
-  const { units } = await until(first, isCommitted(1));
+  const first = await rig.serve();
+  const { units } = first.state;
   await first[Symbol.asyncDispose]();
-  const second = await rig.open({ settings: { restart: quick, poll_ms: 3_600_000, care_every_ms: 3_600_000 } });
-  await second.boot();
+  const second = await rig.boot({ settings: { restart: quickRestarts, poll_ms: 3_600_000, care_every_ms: 3_600_000 } });
   expect(second.state.units[0]?.pid).toBe(units[0]?.pid);
   process.kill(units[0]?.pid ?? 0, 'SIGKILL');
   const state = await until(second, (found) => found.units[0]?.restarts === 1 && found.units[0].state === 'running');

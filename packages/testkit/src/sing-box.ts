@@ -5,8 +5,8 @@ import { freePorts } from './free-ports.ts';
 import { type RunningProcess, startProcess } from './processes.ts';
 
 /** The sing-box that tests run: `SBOX_SING_BOX`, else the one that ./scripts/setup fetched. */
-export function pinnedSingBox(env: NodeJS.ProcessEnv = process.env): string {
-  const file = env['SBOX_SING_BOX'] ?? path.join(import.meta.dirname, '../../../.tools/bin/sing-box');
+export function pinnedSingBox(): string {
+  const file = process.env['SBOX_SING_BOX'] ?? path.join(import.meta.dirname, '../../../.tools/bin/sing-box');
   if (!existsSync(file)) throw new Error(`no sing-box at ${file}: run ./scripts/setup, or set SBOX_SING_BOX`);
   return file;
 }

@@ -69,7 +69,7 @@ export async function closeTestDirectories(): Promise<void> {
 }
 
 /** A new directory; dispose first ends every process that runs below it, then removes it. */
-export function openTestDirectory(name = 'test'): TestDirectory {
+export function openTestDirectory(name: string): TestDirectory {
   const parent = process.env['SBOX_TEST_DIR'] ?? tmpdir();
   mkdirSync(parent, { recursive: true });
   const directory = mkdtempSync(path.join(parent, `sbox-${name}-`));

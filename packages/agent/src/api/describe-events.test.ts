@@ -1,20 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { exampleStatus, type AgentStatus, type UnitStatus } from '@sbox/protocol';
+import { plainUnitStatus } from '../../test/plain-status.ts';
 import { describeEvents } from './describe-events.ts';
 
-const plain: UnitStatus = {
-  name: 'edge',
-  state: 'running',
-  pid: 7,
-  digest: null,
-  started_at: null,
-  restarts: 0,
-  listens: [],
-  probe: null,
-  message: '',
-};
 const status = (change: Partial<AgentStatus>): AgentStatus => ({ ...exampleStatus, ...change });
-const units = (change: Partial<UnitStatus>): Partial<AgentStatus> => ({ units: [{ ...plain, ...change }] });
+const units = (change: Partial<UnitStatus>): Partial<AgentStatus> => ({ units: [{ ...plainUnitStatus, ...change }] });
 const condition = (type: AgentStatus['conditions'][number]['type'], is: 'true' | 'false'): Partial<AgentStatus> => ({
   conditions: [{ type, status: is, reason: '', message: 'why', since: '' }],
 });

@@ -1,18 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { createClient, localRoutes, type UnitStatus } from '@sbox/protocol';
 import { openBench } from '../../test/agent-bench.ts';
+import { plainUnitStatus } from '../../test/plain-status.ts';
 import { socketTransport } from '../cli/local-client.ts';
 
 const unit: UnitStatus = {
-  name: 'edge',
-  state: 'running',
-  pid: 7,
-  digest: null,
-  started_at: null,
-  restarts: 0,
-  listens: [],
-  probe: null,
-  message: '',
+  ...plainUnitStatus,
   open_files: 42,
   probes: [{ id: 'dns', up: false, detail: '', at: '' }],
   draining: [

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import { checkConfig } from './check-config.ts';
 
-const directory = mkdtempSync(path.join(tmpdir(), 'sbox-check-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = makeTestDirectory('check');
 
 test.each([
   ['exit 0', undefined],

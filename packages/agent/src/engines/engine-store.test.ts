@@ -5,27 +5,25 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { digestOf, ProblemError } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import { silentLogger } from '@sbox/daemon/log';
 import type { EngineBuild } from '@sbox/protocol';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import type { BlobSource } from '../order.ts';
 import { createDisk } from '../state/disk.ts';
 import { createEngineStore } from './engine-store.ts';
 import { createEngineFinder, engineName } from './find-engine.ts';
 
-const root = mkdtempSync(path.join(tmpdir(), 'sbox-engines-'));
-afterAll(() => rmSync(root, { recursive: true }));
+const root = makeTestDirectory('engines');
 const { signal } = new AbortController();
 
 interface Program {

@@ -23,7 +23,6 @@ export interface EngineStoreDeps {
   readonly spawn: typeof nodeSpawn;
   readonly disk: Disk;
   readonly log: Logger;
-  readonly files?: LargeFiles;
 }
 
 /** No build of an engine comes near it. */
@@ -31,7 +30,8 @@ const maxEngineBytes = 256 * 1024 * 1024;
 
 /** Programs under `engines/sha256/<hex>`. Each is verified before it is started for the first time, and after it changed. */
 export function createEngineStore(deps: EngineStoreDeps): EngineFinder {
-  const { own, arch, disk, files = createLargeFiles() } = deps;
+  const { own, arch, disk } = deps;
+  const files = createLargeFiles();
   const directory = path.join(deps.stateDir, 'engines', 'sha256');
   const fetchEngine = createFetchEngine({ ...deps, files });
   const known = new Map<string, Engine>();

@@ -1,20 +1,19 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { digestOf } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import { silentLogger } from '@sbox/daemon/log';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import type { BlobSource } from '../order.ts';
 import { createDisk } from '../state/disk.ts';
 import { partOf } from '../state/download.ts';
 import { createLargeFiles } from '../state/large-files.ts';
 import { createFetchEngine } from './fetch-engine.ts';
 
-const directory = mkdtempSync(path.join(tmpdir(), 'sbox-fetch-engine-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = makeTestDirectory('fetch-engine');
 
 test('a place that drips is given up in time, and the manager goes on where it was cut off', async () => {
   const bytes = Buffer.from('what a program is');

@@ -30,12 +30,13 @@ export interface UplinkDeps {
   readonly probe: RunProbe;
   readonly clock: Clock;
   /** Called when `down` appears or goes. */
-  readonly onChange?: () => void;
-  /** Between the two looks: longer than a lost packet, shorter than the patience of whoever asks. */
-  readonly pauseMs?: number;
+  readonly onChange: () => void;
 }
 
-export function createUplink({ probe, clock, onChange = () => {}, pauseMs = 1000 }: UplinkDeps): Uplink {
+/** Between the two looks: longer than a lost packet, shorter than the patience of whoever asks. */
+const pauseMs = 1000;
+
+export function createUplink({ probe, clock, onChange }: UplinkDeps): Uplink {
   let down: UplinkDown | null = null;
   let asked: ProbeTargets | undefined;
 

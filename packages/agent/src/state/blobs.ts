@@ -24,7 +24,8 @@ export interface Blobs {
 /** What is larger never lies in memory as a whole. */
 const largeBytes = 1024 * 1024;
 
-export function createBlobs(disk: Disk, stateDir: string, files: LargeFiles = createLargeFiles()): Blobs {
+export function createBlobs(disk: Disk, stateDir: string): Blobs {
+  const files = createLargeFiles();
   const directory = path.join(stateDir, 'blobs', 'sha256');
   const fileOf = (digest: string): string => {
     if (!isDigest(digest)) throw new ProblemError('manifest.invalid', 'a digest is sha256: and 64 hex digits');

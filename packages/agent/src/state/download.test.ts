@@ -1,17 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { digestOf, ProblemError } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import fc from 'fast-check';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import type { ContentStream } from '../order.ts';
 import { createDisk } from './disk.ts';
 import { download, partOf, type Download } from './download.ts';
 import { createLargeFiles, type LargeFiles } from './large-files.ts';
 
-const directory = mkdtempSync(path.join(tmpdir(), 'sbox-download-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = makeTestDirectory('download');
 const file = path.join(directory, 'content');
 const part = partOf(file);
 beforeEach(() => {

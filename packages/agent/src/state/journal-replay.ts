@@ -153,8 +153,10 @@ const stateOf: Readonly<Partial<Record<JournalStep, HistoryEntry['state']>>> = {
   REFUSED: 'refused',
 };
 
+const maxEntries = 100;
+
 /** One entry for each version in a row of records, with its last state; the newest last. */
-export function historyOf(records: readonly JournalRecord[], limit = 100): HistoryEntry[] {
+export function historyOf(records: readonly JournalRecord[]): HistoryEntry[] {
   const entries: HistoryEntry[] = [];
   for (const record of records) {
     const state = stateOf[record.step];
@@ -172,5 +174,5 @@ export function historyOf(records: readonly JournalRecord[], limit = 100): Histo
     if (index >= 0) entries.splice(index, 1);
     entries.push(entry);
   }
-  return entries.slice(-limit);
+  return entries.slice(-maxEntries);
 }

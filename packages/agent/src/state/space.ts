@@ -7,6 +7,8 @@ const leastFreeBytes = 64 * mib;
 /** What a server may come to need: versions, logs and engine builds. */
 export const wantedFreeBytes = 200 * mib;
 const maxEntries = 20_000;
+/** A person needs to know only of these. */
+const maxNamed = 3;
 
 /** Of the file system that a directory is on. */
 export interface Space {
@@ -33,7 +35,7 @@ export async function findMount(directory: string): Promise<string> {
 }
 
 /** What takes the most room below a directory, as `logs/edge.log (9.1 MiB)`; nothing is looked for through a link. */
-export async function largestFiles(directory: string, count = 3): Promise<string[]> {
+export async function largestFiles(directory: string): Promise<string[]> {
   const found: { file: string; size: number }[] = [];
   const waiting = [directory];
   for (let at = waiting.pop(); at !== undefined && found.length < maxEntries; at = waiting.pop()) {
@@ -45,7 +47,7 @@ export async function largestFiles(directory: string, count = 3): Promise<string
   }
   return found
     .toSorted((a, b) => b.size - a.size)
-    .slice(0, count)
+    .slice(0, maxNamed)
     .filter(({ size }) => size >= mib / 10)
     .map(({ file, size }) => `${file} (${(size / mib).toFixed(1)} MiB)`);
 }

@@ -1,27 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
+import { makeKernelFiles } from '../../test/kernel-files.ts';
 import { memoryAvailable } from './cgroup.ts';
 import { createProc } from './proc.ts';
 
-const base = mkdtempSync(path.join(tmpdir(), 'sbox-cgroup-'));
-const roots = { proc: path.join(base, 'proc'), cgroup: path.join(base, 'cgroup') };
-afterAll(() => rmSync(base, { recursive: true }));
-
-function put(file: string, text: string): void {
-  const full = path.join(base, file);
-  mkdirSync(path.dirname(full), { recursive: true });
-  writeFileSync(full, text);
-}
+const { roots, put, remove, clear } = makeKernelFiles('cgroup');
 beforeEach(() => {
-  rmSync(base, { recursive: true });
+  clear();
   put('proc/meminfo', 'MemTotal:       2000 kB\nMemFree:         100 kB\nMemAvailable:   1000 kB\n');
 });
 
 test('without a cgroup, what the machine has', () => {
   expect(memoryAvailable(roots)).toBe(1_024_000);
-  rmSync(path.join(base, 'proc'), { recursive: true });
+  remove('proc');
   expect(memoryAvailable(roots)).toBeNull();
 });
 

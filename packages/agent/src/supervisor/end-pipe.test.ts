@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import { openEndPipe, watchEnd, withSpare, type EndPipe } from './end-pipe.ts';
 
-const directory = mkdtempSync(path.join(tmpdir(), 'sbox-end-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = makeTestDirectory('end');
 
 test('the pipe has no name, and tells of the end of the one that holds it', async () => {
   const pipe = await openEndPipe(spawn, path.join(directory, 'log'));

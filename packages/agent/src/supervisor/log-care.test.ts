@@ -1,14 +1,13 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createFakeClock } from '@sbox/core';
 import { silentLogger } from '@sbox/daemon/log';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import { startLogCare } from './log-care.ts';
 import { createLogFile, type LogFile } from './log-file.ts';
 
-const directory = mkdtempSync(path.join(tmpdir(), 'sbox-log-care-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = makeTestDirectory('log-care');
 
 /** Waits until the loop sleeps again: its looks are real reads. */
 async function tick(clock: ReturnType<typeof createFakeClock>, ms: number): Promise<void> {

@@ -1,20 +1,10 @@
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import { createLogFile, type LogFile } from './log-file.ts';
 
-const directory = mkdtempSync(path.join(tmpdir(), 'sbox-log-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = makeTestDirectory('log');
 
 const limits = { maxBytes: 100, files: 3, linesPerSecond: 1000 };
 const open = (name: string, more: Partial<typeof limits> = {}): LogFile =>

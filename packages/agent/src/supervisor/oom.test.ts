@@ -1,23 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { makeKernelFiles } from '../../test/kernel-files.ts';
 import { describeExit, reasonOf, whyEnded, type ExitFacts } from './exit.ts';
 import { watchOom } from './oom.ts';
 
-const base = mkdtempSync(path.join(tmpdir(), 'sbox-oom-'));
-const roots = { proc: path.join(base, 'proc'), cgroup: path.join(base, 'cgroup') };
-afterAll(() => rmSync(base, { recursive: true }));
-
-function put(file: string, text: string): void {
-  const full = path.join(base, file);
-  mkdirSync(path.dirname(full), { recursive: true });
-  writeFileSync(full, text);
-}
+const { roots, put, remove, clear } = makeKernelFiles('oom');
 const events = (count: number): string => `low 0\nhigh 3\nmax 9\noom ${count + 1}\noom_kill ${count}\n`;
 
 beforeEach(() => {
-  rmSync(base, { recursive: true });
+  clear();
   put('proc/vmstat', 'nr_free_pages 12\noom_kill 4\n');
 });
 
@@ -46,14 +36,14 @@ describe('what the OOM killer did', () => {
     put('proc/7/cgroup', '0::/scope\n');
     put('cgroup/scope/memory.events', events(0));
     const watch = watchOom(7, roots);
-    rmSync(path.join(base, 'cgroup/scope'), { recursive: true });
+    remove('cgroup/scope');
     expect(watch.look()).toBe('no');
     put('proc/vmstat', 'oom_kill 5\n');
     expect(watch.look()).toBe('somewhere');
   });
 
   test('is nothing on a kernel that does not count', () => {
-    rmSync(path.join(base, 'proc/vmstat'));
+    remove('proc/vmstat');
     const watch = watchOom(7, roots);
     put('proc/vmstat', 'oom_kill 5\n');
     expect(watch.look()).toBe('no');

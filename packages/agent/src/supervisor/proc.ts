@@ -65,14 +65,14 @@ export interface Proc {
   socketsOf(pid: number, wanted?: ReadonlySet<string>): Set<string>;
 }
 
-export function createProc(root = '/proc', cgroupRoot = '/sys/fs/cgroup'): Proc {
+export function createProc(root = '/proc'): Proc {
   const read = (...parts: string[]): string | undefined =>
     orUndefined(() => readFileSync(path.join(root, ...parts), 'utf8'));
   const list = (...parts: string[]): string[] => orUndefined(() => readdirSync(path.join(root, ...parts))) ?? [];
   const link = (...parts: string[]): string | undefined => orUndefined(() => readlinkSync(path.join(root, ...parts)));
   const boot_id = read('sys', 'kernel', 'random', 'boot_id')?.trim() ?? '';
 
-  const roots = { proc: root, cgroup: cgroupRoot };
+  const roots = { proc: root, cgroup: '/sys/fs/cgroup' };
 
   function rssOf(process: string): number | null {
     // Not statm: that counts in pages, whose size differs between machines.

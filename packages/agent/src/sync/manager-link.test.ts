@@ -1,15 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { silentLogger } from '@sbox/daemon/log';
-import { afterAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
+import { makeTestDirectory } from '../../test/test-directory.ts';
 import { eventually } from '../../test/agent-bench.ts';
 import type { Identity } from '../identity/identity.ts';
 import { openManagerLink } from './manager-link.ts';
 import type { ManagerSession } from './session.ts';
 
-const directory = mkdtempSync(path.join(tmpdir(), 'sbox-link-'));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = makeTestDirectory('link');
 
 const identityOf = (server_id: string): Identity => ({
   server_id,

@@ -1,23 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { createFakeClock, ProblemError } from '@sbox/core';
 import { silentLogger } from '@sbox/daemon/log';
-import type { AgentStatus } from '@sbox/protocol';
+import { exampleStatus, type AgentStatus } from '@sbox/protocol';
 import { createReporter } from './reporter.ts';
 
-const base: AgentStatus = {
-  boot_id: 'b',
-  seq: 0,
-  sent_at: '',
-  agent: { version: '0.1.0', os: 'linux', arch: 'x64', host_name: 'h' },
-  engines: [],
-  phase: 'idle',
-  observed: null,
-  running: null,
-  committed: null,
-  conditions: [],
-  units: [],
-  nack: null,
-};
+const base: AgentStatus = { ...exampleStatus, seq: 0, engines: [] };
 
 function report() {
   const clock = createFakeClock();

@@ -1,23 +1,12 @@
 import { expect, test } from '@jest/globals';
+import { plainManifest } from '../../../test/plain-manifest.ts';
 import type { OrderData } from './order-data.ts';
 import { noBacklog, offer, offerAgain, onEngine, take, type Backlog } from './backlog.ts';
 
 const order = (generation: number, key = ''): OrderData => ({
   source: 'manager',
   key,
-  manifest: {
-    schema: 1,
-    server_id: 'srv',
-    epoch: 1,
-    generation,
-    issued_at: '2026-01-01T00:00:00Z',
-    not_after: null,
-    min_agent: '0',
-    settings: { heartbeat_ms: 1, poll_ms: 1, reconnect_window_ms: 1 },
-    rollback_of: null,
-    on_return: 'enforce',
-    units: [],
-  },
+  manifest: plainManifest({ server_id: 'srv', generation, units: [] }),
 });
 const waiting = (of: OrderData): Backlog => ({ ...noBacklog, waiting: of });
 const retrying = (of: OrderData, code: 'disk.full' | 'blob.fetch-failed' = 'disk.full'): Backlog => ({

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { failureOf, makeOrder, openWorld, type ReducerWorld } from '../../../test/reducer-rig.ts';
+import { makeOrder } from '../../../test/reducer-orders.ts';
+import { failureOf, openWorld, type ReducerWorld } from '../../../test/reducer-rig.ts';
 
 const bootOf = (world: ReducerWorld, how: 'restart' | 'reboot'): ReducerWorld => {
   world.done = [];

@@ -1,12 +1,6 @@
 import { expect, test, describe } from '@jest/globals';
-import {
-  failureOf,
-  makeOrder,
-  openWorld,
-  testSettings,
-  watchMs,
-  type ReducerWorld,
-} from '../../../test/reducer-rig.ts';
+import { makeOrder, watchMs } from '../../../test/reducer-orders.ts';
+import { failureOf, openWorld, testSettings, type ReducerWorld } from '../../../test/reducer-rig.ts';
 
 const second = (): ReducerWorld =>
   openWorld()

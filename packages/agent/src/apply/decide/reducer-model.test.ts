@@ -2,7 +2,8 @@
 import { compareGenerations } from '@sbox/core';
 import fc from 'fast-check';
 import { expect, test } from '@jest/globals';
-import { failureOf, makeOrder, ReducerWorld, watchMs, type Fate } from '../../../test/reducer-rig.ts';
+import { makeOrder, watchMs } from '../../../test/reducer-orders.ts';
+import { failureOf, ReducerWorld, type Fate } from '../../../test/reducer-rig.ts';
 import { isSameContent, isSameVersion, unconfirmedCode } from '../../state/journal-replay.ts';
 import { goodOf } from './apply-state.ts';
 import type { Work } from './effect.ts';

@@ -1,5 +1,6 @@
 import { expect, test, describe } from '@jest/globals';
-import { failureOf, makeOrder, openWorld, watchMs, type Fate, type ReducerWorld } from '../../../test/reducer-rig.ts';
+import { makeOrder, watchMs } from '../../../test/reducer-orders.ts';
+import { failureOf, openWorld, type Fate, type ReducerWorld } from '../../../test/reducer-rig.ts';
 import type { Work } from './effect.ts';
 
 const staged = ['survey', 'accept', 'INTENT', 'stage', 'survey'];

@@ -1,5 +1,6 @@
 import { expect, test, describe } from '@jest/globals';
-import { makeOrder, openWorld, testSettings, watchMs, type ReducerWorld } from '../../../test/reducer-rig.ts';
+import { makeOrder, watchMs } from '../../../test/reducer-orders.ts';
+import { openWorld, testSettings, type ReducerWorld } from '../../../test/reducer-rig.ts';
 
 const watching = (): ReducerWorld => openWorld().offer(makeOrder(2)).settle();
 const generationOf = ({ state }: ReducerWorld): number | undefined =>
