@@ -2,8 +2,10 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
+import { systemClock } from '@sbox/core';
 import type { ExtraProbe } from '@sbox/protocol';
 import { expect, jest, test } from '@jest/globals';
+import { createProbe, type RunProbe } from '../src/probe/probe.ts';
 import {
   directConfig,
   freePort,
@@ -71,6 +73,31 @@ test('a probe that is down during the watch takes the version back', async () =>
   expect(nack).toMatchObject({ stage: 'watch', message: expect.stringContaining('probe db: ') });
   expect(agent.state).toMatchObject({ running: { generation: 1 } });
   expect(await requestThrough(rig.port, rig.origin.url)).toBe(204);
+});
+
+test('a target that comes back while the version before is tried takes nothing back', async () => {
+  await using rig = await openRig();
+  const probe = createProbe(systemClock);
+  const isAnswering = { live: true };
+  let trials = 0;
+  const sometimes: RunProbe = async (way, targets, signal) => {
+    const isLive = way?.port === rig.port;
+    const result = await probe(way, targets, signal);
+    if (isLive && !isAnswering.live) return { ...result, ok: false, detail: 'no answer' };
+    // The version before is asked at a port of its own.
+    if (!isLive && !isAnswering.live) {
+      trials += 1;
+      isAnswering.live = true;
+    }
+    return result;
+  };
+  const agent = await rig.serve({ machine: { probe: sometimes } });
+  const config = directConfig(rig.port, { log: { level: 'warn' } });
+  agent.offer(rig.order({ generation: 2, config, unit: { watch_ms: 1500 } }));
+  await until(agent, (state) => state.running?.generation === 2 && state.phase === 'serving');
+  isAnswering.live = false;
+  const { nack, running } = await until(agent, isCommitted(2));
+  expect([nack, running?.generation, trials]).toEqual([null, 2, 1]);
 });
 
 test('an engine that grew beyond its memory is started again once, and the status says why', async () => {

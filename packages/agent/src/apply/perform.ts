@@ -74,7 +74,9 @@ const performers: Performers = {
   restore: async ({ ctx }, ref) => await restoreUnit(ctx, ref),
   keep: async ({ ctx }, { slots }) => await keepUnits(ctx, slots),
   look: async ({ ctx, signal }, { slots }) => await look(ctx, slots, signal),
-  compare: async ({ ctx, signal }, { version }) => ({ isBetter: await isBetter(ctx, version, signal) }),
+  compare: async ({ ctx, signal }, { version, serving }) => ({
+    isBetter: await isBetter(ctx, version, { serving, signal }),
+  }),
   'ask-uplink': async ({ ctx, signal }, { unit }) => {
     const targets = ctx.unit(unit).slot?.unit.probe;
     return { isDown: targets !== undefined && (await ctx.uplink.isDown(targets, signal)) };

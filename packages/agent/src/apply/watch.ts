@@ -59,8 +59,15 @@ export async function keepUnits(ctx: ApplyContext, refs: readonly UnitRef[]): Pr
   return { restarts: Object.fromEntries(restarts), watchMs: Math.max(0, ...slots.map(({ unit }) => unit.watch_ms)) };
 }
 
-/** Going back has to help: the last good version is tried beside, and only if a request goes through it is it better. */
-export async function isBetter(ctx: ApplyContext, version: JournalVersion, signal: AbortSignal): Promise<boolean> {
+/**
+ * Going back has to help: the last good version is tried beside, and it is better only if a request goes through it and
+ * still none through what serves, because a target may have come back meanwhile.
+ */
+export async function isBetter(
+  ctx: ApplyContext,
+  version: JournalVersion,
+  { serving, signal }: { readonly serving: readonly UnitRef[]; readonly signal: AbortSignal },
+): Promise<boolean> {
   try {
     const slots = await findSlots(ctx, refsOf(version));
     if (slots.length < version.units.length) return false;
@@ -72,7 +79,7 @@ export async function isBetter(ctx: ApplyContext, version: JournalVersion, signa
       const { probe } = await runTrial(ctx.trial, { unit, rendition, files, engine, prefer, signal });
       if (probe?.ok === false) return false;
     }
-    return true;
+    return (await look(ctx, serving, signal)).failed !== null;
   } catch (error) {
     signal.throwIfAborted();
     ctx.log.warn('The last good version could not be tried', errorFields(error));

@@ -44,7 +44,7 @@ export type Work = (
   | ({ readonly do: 'restore' } & UnitRef)
   | { readonly do: 'keep'; readonly slots: readonly UnitRef[] }
   | { readonly do: 'look'; readonly slots: readonly UnitRef[] }
-  | { readonly do: 'compare'; readonly version: JournalVersion }
+  | { readonly do: 'compare'; readonly version: JournalVersion; readonly serving: readonly UnitRef[] }
   | { readonly do: 'ask-uplink'; readonly unit: string }
   | { readonly do: 'mark'; readonly version: JournalVersion }
   | { readonly do: 'tidy' }

@@ -126,7 +126,8 @@ const uplinkAsked: Step = (state, answer, time) => {
   const { fallback } = following;
   // Where targets are blocked without a proxy, a line that is good looks dead: what worked before tells.
   if (fallback === null) return serving({ ...state, refusing: null }, answer, time);
-  return go(state, [{ do: 'compare', version: fallback }], 'fallbackCompared', 'goBack');
+  const serves = refsOf(versionOf(following));
+  return go(state, [{ do: 'compare', version: fallback, serving: serves }], 'fallbackCompared', 'goBack');
 };
 
 const fallbackCompared: Step = (state, answer, time) =>

@@ -50,7 +50,12 @@ const looked: Step = (state, answer, time) => {
     isShared: false,
   };
   // Going back has to help: the last good version is tried beside.
-  return go({ ...next, refusing }, [{ do: 'compare', version: good }], 'watchCompared', 'lookLater');
+  return go(
+    { ...next, refusing },
+    [{ do: 'compare', version: good, serving: refsOf(watched.version) }],
+    'watchCompared',
+    'lookLater',
+  );
 };
 
 /** Healthy for the whole watch means by the same engines, and without a break. */
