@@ -182,12 +182,12 @@ describe('ending', () => {
   });
 
   test('what left the session and lost its parent is found by its mark, and its port is free', async () => {
-    const port = 20_000 + (process.pid % 10_000);
-    const listen = `require("net").createServer().listen(${port}, "127.0.0.1", () => console.log("left-and-listens"))`;
+    const listen = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => console.log(s.address()))';
     const child = await run(
       `(setsid '${process.execPath}' -e 'process.on("SIGTERM", () => {}); ${listen}' &) ; exec sleep 30`,
     );
-    await untilSaid('left-and-listens');
+    await untilSaid('port: ');
+    const port = Number(/port: (\d+)/.exec(readFileSync(log.file, 'utf8'))?.[1]);
     const mark = markOf(child);
     expect(living(mark)).toHaveLength(2);
     await child.stop();
@@ -197,7 +197,7 @@ describe('ending', () => {
       server.once('error', reject).listen(port, '127.0.0.1', resolve);
     });
     await new Promise((resolve) => server.close(resolve));
-  }, 10_000);
+  });
 
   test('what ends by itself leaves nothing behind that could hold its ports', async () => {
     const child = await run(
