@@ -10,7 +10,16 @@ import { version } from '../packages/cli/src/version.ts';
 import { capabilitiesPage } from '../packages/engines/src/sing-box/render.ts';
 import { settingsSchema } from '../packages/manager/src/settings.ts';
 import { asyncapi } from '../packages/protocol/src/asyncapi.ts';
-import { agentRoutes, localRoutes, operatorContract, permissions } from '../packages/protocol/src/index.ts';
+import {
+  agentRoutes,
+  localRoutes,
+  operatorContract,
+  permissionNames,
+  permissions,
+  roleNames,
+  roles,
+  routesOf,
+} from '../packages/protocol/src/index.ts';
 import { openapi, openapi30 } from '../packages/protocol/src/openapi.ts';
 import * as z from 'zod/mini';
 import { formatPages } from './docs-formats.ts';
@@ -138,7 +147,48 @@ function settingsPage(title: string, prefix: string, schema: z.ZodMiniType): str
 
 function permissionsPage(): string {
   const rows = Object.entries(permissions).map(([name, what]) => `| \`${name}\` | ${cell(what)} |`);
-  return [head('Permissions'), '| permission | opens |', '|---|---|', ...rows, ''].join('\n');
+  const columns = (words: readonly string[]): string => `| ${words.join(' | ')} |`;
+  const matrix = permissionNames.map((permission) =>
+    columns([
+      `\`${permission}\``,
+      ...roleNames.map((role) => ((roles[role].permissions as readonly string[]).includes(permission) ? 'x' : '')),
+    ]),
+  );
+  const roleRows = roleNames.map((role) => `| \`${role}\` | ${cell(roles[role].description)} |`);
+  const routes = routesOf(operatorContract);
+  const uses = [...permissionNames, 'self', 'public'].map((permission) => {
+    const ids = routes.filter((route) => route.permission === permission).map(({ id }) => `\`${id}\``);
+    return `| \`${permission}\` | ${ids.join(', ')} |`;
+  });
+  return [
+    head('Permissions'),
+    'Every operation of the API needs one permission. People have a role; a token has a role or a list of permissions.',
+    'Nobody gives what they do not hold.',
+    '',
+    '| permission | opens |',
+    '|---|---|',
+    ...rows,
+    '',
+    '## Roles',
+    '',
+    '| role | what |',
+    '|---|---|',
+    ...roleRows,
+    '',
+    columns(['permission', ...roleNames.map((role) => `\`${role}\``)]),
+    `|---|${':-:|'.repeat(roleNames.length)}`,
+    ...matrix,
+    '',
+    '## Operations',
+    '',
+    'A test asks every operation with a token of every role, and without one. `self` is open to everybody who is known,',
+    '`public` to everybody.',
+    '',
+    '| permission | operations |',
+    '|---|---|',
+    ...uses,
+    '',
+  ].join('\n');
 }
 
 const managerApi = openapi(

@@ -17,10 +17,11 @@ import { createKeyPair, randomBytes, readPublicKey, sha256, type KeyPair, type P
 import { silentLogger } from '@sbox/daemon/log';
 import {
   createApp,
+  createGatekeeper,
   mount,
   startListener,
   type Caller,
-  type Guard,
+  type Gatekeeper,
   type Handlers,
   type Listener,
 } from '@sbox/daemon/serve';
@@ -145,7 +146,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
       },
     };
   };
-  const guard: Guard = async (route, request) => {
+  const authenticate: Gatekeeper['authenticate'] = async (route, request) => {
     record.requests.push({
       method: request.method,
       path: request.path,
@@ -225,7 +226,7 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
   };
 
   const app = createApp({ log: silentLogger, clock, newId });
-  mount(app, agentRoutes, handlers, { guard, maxBodyBytes: 1024 * 1024 });
+  mount(app, agentRoutes, handlers, { gatekeeper: createGatekeeper({ authenticate }), maxBodyBytes: 1024 * 1024 });
   const socketServer = new WebSocketServer({ noServer: true, handleProtocols: () => agentSubprotocol });
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));

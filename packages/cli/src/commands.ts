@@ -1,9 +1,11 @@
 import type { CommandRow } from './command.ts';
 import { ancestorCommands } from './commands/ancestor-commands.ts';
+import { auditCommands } from './commands/audit-commands.ts';
 import { libraryCommands } from './commands/library-commands.ts';
 import { localCommands } from './commands/local-commands.ts';
 import { configCommands } from './commands/config-commands.ts';
 import { fleetCommands } from './commands/fleet-commands.ts';
+import { peopleCommands } from './commands/people-commands.ts';
 import { subscriptionCommands } from './commands/subscription-commands.ts';
 
 /** Every command of sboxmgr, in the order of the help. */
@@ -13,5 +15,7 @@ export const commands: readonly CommandRow[] = [
   ...subscriptionCommands,
   ...configCommands,
   ...fleetCommands,
+  ...peopleCommands,
+  ...auditCommands,
   ...ancestorCommands,
 ];

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, printDuration, ProblemError, redactText } from '@sbox/core';
 import { createClient, operatorContract, type Client, type OperatorContract, type Transport } from '@sbox/protocol';
+import { readLogin } from './login-file.ts';
 import { stoppedDetail, text, type Call, type Host } from './command.ts';
 import { readText } from './read-file.ts';
 
@@ -28,12 +29,20 @@ const tries = 3;
 /** A client for the manager that the options, the environment or the defaults name. */
 export async function connect(call: Call): Promise<Connection> {
   const { host } = call;
-  const url = text(call, 'manager') ?? host.env['SBOXMGR_URL'] ?? defaultUrl;
-  const caFile = text(call, 'caFile') ?? host.env['SBOXMGR_CA_FILE'];
-  return await openConnection(
-    { url, token: await readToken(call), ca: caFile === undefined ? undefined : await readText(caFile) },
-    host,
-  );
+  const url = managerUrl(call);
+  return await openConnection({ url, token: await readToken(call, origin(url)), ca: await readCa(call) }, host);
+}
+
+/** The same without credentials, to get some. */
+export async function connectAnonymously(call: Call): Promise<Connection> {
+  return await openConnection({ url: managerUrl(call), ca: await readCa(call) }, call.host);
+}
+
+const managerUrl = (call: Call): string => text(call, 'manager') ?? call.host.env['SBOXMGR_URL'] ?? defaultUrl;
+
+async function readCa(call: Call): Promise<string | undefined> {
+  const file = text(call, 'caFile') ?? call.host.env['SBOXMGR_CA_FILE'];
+  return file === undefined ? undefined : await readText(file);
 }
 
 export async function openConnection(
@@ -87,7 +96,8 @@ export async function openConnection(
   };
 }
 
-function origin(url: string): string {
+/** The address of a manager as it stands in the file of logins. @throws ProblemError `command.usage` */
+export function origin(url: string): string {
   // A variable that was meant to hold another address must not lead to the manager on this machine.
   if (url.trim() === '')
     throw new ProblemError('command.usage', 'the address of the manager is empty', {
@@ -131,10 +141,14 @@ function unreachable(url: string, error: unknown, attempts: number, elapsedMs: n
   );
 }
 
-async function readToken(call: Call): Promise<string | undefined> {
+async function readToken(call: Call, managerOrigin: string): Promise<string | undefined> {
   const { env, cwd } = call.host;
   const named = text(call, 'tokenFile') ?? env['SBOXMGR_TOKEN_FILE'];
   if (named !== undefined) return (await readText(path.resolve(cwd, named))).trim();
+  const login = await readLogin(call.host, managerOrigin);
+  if (login && Date.parse(login.expires_at) > call.host.clock.now()) return login.token;
+  // Not quietly as somebody else: the file of the first token may lie at hand.
+  if (login) throw new ProblemError('auth.session-ended', `the login of ${login.name} ended at ${login.expires_at}`);
   for (const file of [path.join(cwd, '.sbox/manager/admin-token'), '/var/lib/sboxmgr/admin-token']) {
     const found = await readFile(file, 'utf8').catch(() => undefined);
     if (found !== undefined) return found.trim();

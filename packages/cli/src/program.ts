@@ -18,7 +18,7 @@ export const remoteOptions: readonly OptionRow[] = [
   {
     flags: '--token-file <file>',
     summary: 'file with the access token',
-    preset: 'SBOXMGR_TOKEN_FILE, else ./.sbox/manager/admin-token or /var/lib/sboxmgr/admin-token',
+    preset: 'SBOXMGR_TOKEN_FILE, else the login, else ./.sbox/manager/admin-token or /var/lib/sboxmgr/admin-token',
   },
   { flags: '--ca-file <file>', summary: 'certificate of the CA of the manager (PEM)', preset: 'SBOXMGR_CA_FILE' },
 ];
@@ -89,6 +89,11 @@ const groupSummaries: Readonly<Record<string, string>> = {
   deployment: 'Servers on their way to a version',
   event: 'What happened',
   token: 'Access tokens of people and programs',
+  user: 'People who may come in',
+  totp: 'Codes of an authenticator, besides the password',
+  role: 'What people and tokens may do together',
+  rescue: 'On the machine of the manager, without a login',
+  audit: 'Who did what, and the proof of it',
   settings: 'Settings of the manager',
   exclusion: 'Nodes that are not wanted',
   key: 'The key that the manager signs orders with',

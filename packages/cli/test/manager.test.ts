@@ -1,49 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
-import { openTestHost, singBox, type Ran, type TestHost } from './test-host.ts';
-
-interface Managed extends AsyncDisposable {
-  readonly host: TestHost;
-  readonly url: string;
-  readonly run: (...words: string[]) => Promise<Ran>;
-}
-
-/** A real manager, started by the command that starts it, and a command line that talks to it. */
-async function openManager(): Promise<Managed> {
-  const host = openTestHost();
-  const stopping = new AbortController();
-  let hear: (line: string) => void = () => undefined;
-  const ready = new Promise<string>((resolve) => {
-    hear = resolve;
-  });
-  const words = ['serve', '--data', 'data', '--listen', '127.0.0.1:0', '--engine', singBox, '--ready-json'];
-  const served = host.run(words, {
-    signal: stopping.signal,
-    stdout: (text) => {
-      if (text.startsWith('{')) hear(text);
-    },
-  });
-  const first = await Promise.race([ready, served]);
-  if (typeof first !== 'string') throw new Error(first.stderr);
-  const { url, adminTokenFile } = readReady(first);
-  const env = { SBOX_SING_BOX: singBox, SBOXMGR_URL: url, SBOXMGR_TOKEN_FILE: adminTokenFile };
-  return {
-    host,
-    url,
-    run: async (...typed) => await host.run(typed, { env }),
-    [Symbol.asyncDispose]: async () => {
-      stopping.abort();
-      await served;
-      host[Symbol.dispose]();
-    },
-  };
-}
-
-function readReady(line: string): { url: string; adminTokenFile: string } {
-  const ready = JSON.parse(line) as Record<string, string>;
-  return { url: ready['url'] ?? '', adminTokenFile: ready['admin_token_file'] ?? ready['adminTokenFile'] ?? '' };
-}
+import { openManaged } from './managed.ts';
+import { singBox, type Ran } from './test-host.ts';
 
 const links = [
   'trojan://long-secret@192.0.2.1:443?sni=a.example#Amsterdam NL',
@@ -57,7 +16,7 @@ tests:
 `;
 
 test('a config of the manager: its recipe, questions, tests, templates', async () => {
-  await using manager = await openManager();
+  await using manager = await openManaged();
   const { run, host } = manager;
   const file = (name: string): string => path.join(host.dir, name);
   writeFileSync(file('nodes.txt'), links);
@@ -109,7 +68,7 @@ test('a config of the manager: its recipe, questions, tests, templates', async (
 });
 
 test('a port that was asked for is the port, whatever the template', async () => {
-  await using manager = await openManager();
+  await using manager = await openManaged();
   const { run, host } = manager;
   writeFileSync(path.join(host.dir, 'nodes.txt'), links);
   await run('subscription', 'add', 'home', './nodes.txt');
@@ -131,7 +90,7 @@ test('a port that was asked for is the port, whatever the template', async () =>
 });
 
 test('templates of the manager', async () => {
-  await using manager = await openManager();
+  await using manager = await openManaged();
   const { run, host } = manager;
   const own = {
     name: 'x',
@@ -159,7 +118,7 @@ test('templates of the manager', async () => {
 });
 
 test('engines: given to the manager, given to a server, carried in a bundle', async () => {
-  await using manager = await openManager();
+  await using manager = await openManaged();
   const { run, host } = manager;
   const file = (name: string): string => path.join(host.dir, name);
   writeFileSync(file('nodes.txt'), links);

@@ -16,6 +16,10 @@ export interface EventMap {
   /** A fetch gave content that looks wrong (no or far fewer nodes); the last good version stays. */
   'subscription.quarantined': { subscription_id: string; nodes: number; last_nodes: number };
   'subscription.created': { subscription_id: string; name: string };
+  /** Fields of it, by their names. */
+  'subscription.edited': { subscription_id: string; name: string; changed: string[] };
+  /** Configs use this version of it, or the newest again. */
+  'subscription.pinned': { subscription_id: string; name: string; version: number | null };
   'subscription.deleted': { subscription_id: string; name: string };
   /** A mirrored rule-set has other content; configs that use it get new versions. */
   'rule-set.changed': { url: string; digest: string };
@@ -28,6 +32,8 @@ export interface EventMap {
   'template.changed': { name: string; version: number };
   'template.deleted': { name: string };
   'config.created': { config_id: string; name: string };
+  /** Its recipe, by the names of what is written down; a new version is made from it when it is generated. */
+  'config.edited': { config_id: string; name: string; changed: string[] };
   'config.deleted': { config_id: string; name: string };
   /** A new version exists; nothing runs it yet. */
   'config.version-created': { config_id: string; version: number; digest: string };
@@ -45,6 +51,8 @@ export interface EventMap {
     code: string;
     detail: string;
   };
+  'join-token.created': { join_token_id: string; name: string | null; expires_at: string };
+  'join-token.deleted': { join_token_id: string };
   'server.joined': { server_id: string; name: string };
   'server.deleted': { server_id: string; name: string };
   /** The server runs what it should, after the watch. */
@@ -57,6 +65,16 @@ export interface EventMap {
   'server.identity-cloned': { server_id: string; detail: string };
   /** The server signs with another key; the one before is no longer good. */
   'server.key-rotated': { server_id: string; keyid: string };
+  'user.created': { user_id: string; name: string; role: string };
+  /** Name, role, password, or whether the user may come in. */
+  'user.changed': { user_id: string; name: string; role: string; changed: string[] };
+  'user.removed': { user_id: string; name: string };
+  'session.opened': { session_id: string; user_id: string; name: string };
+  'session.closed': { session_id: string; user_id: string; name: string };
+  /** A wrong password or code for a user that there is; not told while the user is locked. */
+  'session.refused': { user_id: string; name: string; failed_attempts: number };
+  'token.created': { token_id: string; name: string };
+  'token.revoked': { token_id: string; name: string };
   'server.online': { server_id: string };
   'server.offline': { server_id: string; seen_at: string };
 }

@@ -1,7 +1,7 @@
 import { encodeBase62 } from './base62.ts';
 
 export type RandomBytes = (count: number) => Uint8Array;
-export type IdKind = 'sub' | 'cfg' | 'srv' | 'evt' | 'dep' | 'jt' | 'tok' | 'req' | 'fet';
+export type IdKind = 'sub' | 'cfg' | 'srv' | 'evt' | 'dep' | 'jt' | 'tok' | 'req' | 'fet' | 'usr' | 'ses';
 /** A new id of a kind: `srv_` and 16 letters and digits; 95 random bits. */
 export type NewId = (kind: IdKind) => string;
 

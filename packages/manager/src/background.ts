@@ -8,13 +8,18 @@ export interface Background extends AsyncDisposable {
   repeat(name: string, everyMs: number, task: () => Promise<void>): void;
 }
 
-export function createBackground(log: Logger, clock: Clock): Background {
+export function createBackground(
+  log: Logger,
+  clock: Clock,
+  /** Parts a task from what caused it: who asked for that does not act any more. */
+  alone: <T>(work: () => Promise<T>) => Promise<T> = async (work) => await work(),
+): Background {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
 
   const guarded = async (name: string, task: () => Promise<void>): Promise<void> => {
     try {
-      await task();
+      await alone(task);
     } catch (error) {
       if (!stopping.signal.aborted) log.error('background task failed', { task: name, ...errorFields(error) });
     }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { clientAddress } from './forwarded.ts';
+import { behindProxies, clientAddress } from './forwarded.ts';
 
 const proxies = ['10.0.0.0/8', 'fd00::/8'];
 
@@ -23,4 +23,11 @@ test.each([
 
 test('nobody is believed when no proxy is trusted', () => {
   expect(clientAddress('10.0.0.1', '203.0.113.9', [])).toBe('10.0.0.1');
+});
+
+test('X-Forwarded-For is read from the headers of a request', () => {
+  const headers = { 'x-forwarded-for': '203.0.113.9' };
+  expect(behindProxies(proxies)('10.0.0.1', headers)).toBe('203.0.113.9');
+  expect(behindProxies(proxies)('192.0.2.1', headers)).toBe('192.0.2.1');
+  expect(behindProxies([])('10.0.0.1', headers)).toBe('10.0.0.1');
 });

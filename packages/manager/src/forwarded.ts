@@ -1,4 +1,4 @@
-import type { Guard } from '@sbox/daemon/serve';
+import type { AddressOf } from '@sbox/daemon/serve';
 import ipaddr from 'ipaddr.js';
 
 /**
@@ -10,11 +10,9 @@ export function clientAddress(
   forwarded: string | undefined,
   proxies: readonly string[],
 ): string {
-  const isProxy = (address: string): boolean =>
-    ipaddr.isValid(address) && proxies.some((network) => isWithin(ipaddr.process(address), network));
   let client = remoteAddress;
   for (const hop of (forwarded ?? '').split(',').slice(-16).toReversed()) {
-    if (!isProxy(client)) break;
+    if (!isTrustedProxy(client, proxies)) break;
     const address = hop.trim();
     if (!ipaddr.isValid(address)) break;
     client = address;
@@ -22,21 +20,16 @@ export function clientAddress(
   return client;
 }
 
+export const isTrustedProxy = (address: string, proxies: readonly string[]): boolean =>
+  ipaddr.isValid(address) && proxies.some((network) => isWithin(ipaddr.process(address), network));
+
 function isWithin(address: ipaddr.IPv4 | ipaddr.IPv6, network: string): boolean {
   const [base, bits] = ipaddr.parseCIDR(network);
   return address.kind() === base.kind() && address.match(base, bits);
 }
 
-/** The guard, for requests that come through proxies. */
+/** Who asks, for requests that come through proxies. */
 export const behindProxies =
-  (guard: Guard, proxies: readonly string[]): Guard =>
-  async (route, request) =>
-    await guard(
-      route,
-      proxies.length === 0
-        ? request
-        : {
-            ...request,
-            remoteAddress: clientAddress(request.remoteAddress, request.headers['x-forwarded-for'], proxies),
-          },
-    );
+  (proxies: readonly string[]): AddressOf =>
+  (remoteAddress, headers) =>
+    proxies.length === 0 ? remoteAddress : clientAddress(remoteAddress, headers['x-forwarded-for'], proxies);

@@ -1,7 +1,17 @@
 import type { Clock, NewId } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import type { Metrics } from '@sbox/daemon/metrics';
-import { createApp, mount, type Guard, type Handlers, type Replay } from '@sbox/daemon/serve';
+import {
+  createApp,
+  mount,
+  type AddressOf,
+  type App,
+  type Gatekeeper,
+  type Handlers,
+  type MountOptions,
+  type Replay,
+  type Step,
+} from '@sbox/daemon/serve';
 import { agentRoutes, operatorContract, type OperatorContract } from '@sbox/protocol';
 import { mountDocuments } from './documents/documents.ts';
 import type { metricTable } from './metric-table.ts';
@@ -12,11 +22,22 @@ export interface AppsDeps {
   readonly clock: Clock;
   readonly newId: NewId;
   readonly metrics: Metrics<typeof metricTable>;
-  readonly guard: Guard;
+  readonly gatekeeper: Gatekeeper;
+  readonly addressOf: AddressOf;
+  /** Steps around every handler. */
+  readonly around?: readonly Step[];
+  readonly refused?: NonNullable<MountOptions['refused']>;
   readonly replay: Replay;
+  readonly corsOrigins: readonly string[];
   readonly operators: Handlers<OperatorContract>;
   readonly agents: Handlers<typeof agentRoutes>;
   readonly version: string;
+}
+
+export interface ServedPart {
+  readonly serves: ListenerSettings['serves'];
+  /** Whether it speaks TLS. */
+  readonly isSecure: boolean;
 }
 
 /** A subscription's text is the largest thing that people or agents send. */
@@ -24,12 +45,20 @@ const maxSubscriptionBytes = 17 * 1024 * 1024;
 const maxJsonBytes = 1024 * 1024;
 
 /** What one listener answers: only what it is set to serve is there at all. */
-export function createManagerApp(deps: AppsDeps, serves: ListenerSettings['serves']) {
-  const { log, clock, newId, metrics, guard, replay } = deps;
+export function createManagerApp(deps: AppsDeps, { serves, isSecure }: ServedPart): App {
+  const { log, clock, newId, metrics, replay } = deps;
+  const { gatekeeper, addressOf, corsOrigins, around = [], refused } = deps;
+  const undeclared: MountOptions['undeclared'] = ({ id }, code) =>
+    log.warn('problem is not declared by its route', { route_id: id, code });
+  const gate = { gatekeeper, addressOf, around, undeclared, ...(refused ? { refused } : {}) };
+  // Of another version than this manager, and not to be cut off for it.
+  const agentsGate = { ...gate, isTolerant: true };
   const app = createApp({
     log,
     clock,
     newId,
+    isSecure,
+    corsOrigins: serves.includes('api') ? corsOrigins : [],
     record({ method, route, status, seconds }) {
       metrics.add('sbox_http_requests_total', { method, route, status: String(status) });
       metrics.observe('sbox_http_request_seconds', seconds, { route });
@@ -38,8 +67,8 @@ export function createManagerApp(deps: AppsDeps, serves: ListenerSettings['serve
   if (serves.includes('agents')) {
     const { draft, ...small } = agentRoutes;
     const { draft: takeDraft, ...handlers } = deps.agents;
-    mount(app, small, handlers, { guard, maxBodyBytes: maxJsonBytes });
-    mount(app, { draft }, { draft: takeDraft }, { guard, maxBodyBytes: maxSubscriptionBytes });
+    mount(app, small, handlers, { ...agentsGate, maxBodyBytes: maxJsonBytes });
+    mount(app, { draft }, { draft: takeDraft }, { ...agentsGate, maxBodyBytes: maxSubscriptionBytes });
   }
   if (serves.includes('api')) {
     const { subscriptions, ...others } = operatorContract;
@@ -48,14 +77,14 @@ export function createManagerApp(deps: AppsDeps, serves: ListenerSettings['serve
       app,
       { subscriptions },
       { subscriptions: answerSubscriptions },
-      { guard, maxBodyBytes: maxSubscriptionBytes, replay },
+      { ...gate, maxBodyBytes: maxSubscriptionBytes, replay },
     );
-    mount(app, others, answerOthers, { guard, maxBodyBytes: maxJsonBytes, replay });
+    mount(app, others, answerOthers, { ...gate, maxBodyBytes: maxJsonBytes, replay });
     mountDocuments(app, { version: deps.version });
   } else {
     const { live, ready } = operatorContract.system;
     const { live: answerLive, ready: answerReady } = deps.operators.system;
-    mount(app, { live, ready }, { live: answerLive, ready: answerReady }, { guard, maxBodyBytes: 0 });
+    mount(app, { live, ready }, { live: answerLive, ready: answerReady }, { ...gate, maxBodyBytes: 0 });
   }
   return app;
 }

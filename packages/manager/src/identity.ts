@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ProblemError, type Clock } from '@sbox/core';
 import { openKeyPair, sha256, type KeyPair } from '@sbox/daemon/keys';
+import type { TlsIdentity } from '@sbox/daemon/serve';
 import { openCertificates } from './certificates/certificates.ts';
 import type { MetaRepository } from './database/meta-repository.ts';
 import { openTrust, type TrustAnswer } from './features/agents/trust.ts';
@@ -11,7 +12,9 @@ import type { ManagerSettings } from './settings.ts';
 export interface Identity {
   readonly onlineKey: KeyPair;
   /** PEM, for TLS listeners. */
-  readonly tls: { readonly key: string; readonly cert: string };
+  readonly tls: TlsIdentity;
+  /** Reads it again: files may have been replaced, and the manager's own is renewed before it ends. */
+  readonly readTls: () => Promise<TlsIdentity>;
   readonly trust: TrustAnswer;
   /** SHA-256 of the root key. */
   readonly pin: Uint8Array;
@@ -32,17 +35,20 @@ export async function openIdentity(
   const certificates = path.join(directory, 'certificates');
   const hosts = listen.map(({ address }) => address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
   const subjects = [...names, ...hosts.filter((host) => !host.includes('/'))];
-  const own = await openCertificates({ directory: certificates, names: subjects, clock });
+  const openOwn = async () => await openCertificates({ directory: certificates, names: subjects, clock });
+  const own = await openOwn();
   if ((cert_file === undefined) !== (key_file === undefined))
     throw new ProblemError('settings.invalid', 'tls.cert_file and tls.key_file are only good together');
   const isOwnCa = cert_file === undefined || key_file === undefined;
-  const tls = isOwnCa
-    ? own.tls
-    : { cert: await readPem('tls.cert_file', cert_file), key: await readPem('tls.key_file', key_file) };
+  const readTls = async (): Promise<TlsIdentity> =>
+    isOwnCa
+      ? (await openOwn()).tls
+      : { cert: await readPem('tls.cert_file', cert_file), key: await readPem('tls.key_file', key_file) };
   const ca = isOwnCa ? { pem: own.caPem, sha256: own.caSha256 } : null;
   return {
     onlineKey,
-    tls,
+    tls: await readTls(),
+    readTls,
     trust: await openTrust({ meta, rootKey, onlineKey, ca, clock }),
     pin: sha256(rootKey.publicKey),
     caFile: path.join(certificates, 'ca.crt'),

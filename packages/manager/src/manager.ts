@@ -18,23 +18,29 @@ import { createMetrics } from '@sbox/daemon/metrics';
 import type { Lookup } from '@sbox/pipeline';
 import * as z from 'zod/mini';
 import { createAccess } from './access/access.ts';
-import { createTokensRepository } from './access/tokens-repository.ts';
+import { createSessionAuthenticator } from './access/sessions.ts';
 import { createBackground, type Background } from './background.ts';
+import { createCertificateLook } from './certificates/follow-certificates.ts';
 import { lockDataDirectory } from './data-lock.ts';
 import { openDatabase } from './database/open-database.ts';
 import { createStore, type Store } from './database/store.ts';
 import { openDoors, type Door } from './doors.ts';
-import { createFeatures } from './features.ts';
-import { createAgentKeys } from './features/agents/agent-keys.ts';
+import { createFeatures, type Features } from './features.ts';
+import { createAgentKeys, type AgentKeys } from './features/agents/agent-keys.ts';
 import { createAgentsRoutes } from './features/agents/agents-routes.ts';
 import { createCloneWatch, type CloneWatch } from './features/agents/clone-watch.ts';
-import { createDesired } from './features/agents/desired.ts';
+import { createDesired, type Desired } from './features/agents/desired.ts';
 import { createDrafts } from './features/agents/drafts.ts';
 import { createEnrolment } from './features/agents/enrolment.ts';
-import { createStream } from './features/agents/stream.ts';
+import { createStream, type StreamDeps } from './features/agents/stream.ts';
+import { createActing } from './features/audit/acting.ts';
+import { createAudit } from './features/audit/audit.ts';
 import { openEngineFiles } from './features/engines/engine-files.ts';
 import { openLocalEngine, type RunProgram } from './features/configs/engine-check.ts';
 import { lookupBySystem } from './features/configs/inputs.ts';
+import { createLogin } from './features/people/login.ts';
+import { createPasswords, defaultPasswordCost, type PasswordCost } from './features/people/passwords.ts';
+import { createUsersService } from './features/people/users-service.ts';
 import { openPresence } from './features/servers/presence.ts';
 import { createFetcher } from './fetching/fetcher.ts';
 import { behindProxies } from './forwarded.ts';
@@ -43,7 +49,7 @@ import { openIdentity } from './identity.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { startLoops } from './loops.ts';
 import { metricTable } from './metric-table.ts';
-import { createOperators } from './operators.ts';
+import { createOperators, type People } from './operators.ts';
 import { runProgram } from './run-program.ts';
 import { msOf, usesTls, type ManagerSettings } from './settings.ts';
 import { version } from './version.ts';
@@ -56,6 +62,7 @@ export interface ManagerOverrides {
   readonly randomBytes?: RandomBytes;
   readonly run?: RunProgram;
   readonly lookup?: Lookup;
+  readonly passwordCost?: PasswordCost;
 }
 
 export interface Manager extends AsyncDisposable {
@@ -73,12 +80,13 @@ export interface Manager extends AsyncDisposable {
 export async function startManager(settings: ManagerSettings, overrides: ManagerOverrides = {}): Promise<Manager> {
   z.config(z.locales.en());
   const world = { ...outsideWorld, ...overrides };
-  const { clock, log, random, randomBytes } = world;
+  const { clock, log, randomBytes } = world;
   await using starting = new AsyncDisposableStack();
   const ground = await openGround(settings, { ...world, newId: createNewId(randomBytes) }, starting);
   const { identity, presence, newId } = ground;
   const stopping = new AbortController();
-  const background = createBackground(log.child({ component: 'background' }), clock);
+  const background = createBackground(log.child({ component: 'background' }), clock, ground.acting.alone);
+  const audit = starting.use(createAudit({ ...ground, ...identity, clock, log: log.child({ component: 'audit' }) }));
   const desired = createDesired(ground);
   const features = createFeatures({ ...world, ...ground, settings, background, desired, stopping: stopping.signal });
   starting.defer(async () => {
@@ -88,36 +96,37 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
   starting.use(background);
   await features.renewManifests();
 
-  const { tokens, access, agentKeys, adminTokenFile } = await openAccess(settings, { ...ground, clock, randomBytes });
-  const guard = behindProxies(access.guard, settings.trusted_proxies);
+  const { access, agentKeys, adminTokenFile } = await openAccess(settings, { ...ground, clock, randomBytes });
+  const gate = { gatekeeper: access.gatekeeper, addressOf: behindProxies(settings.trusted_proxies) };
   const pin = `sha256:${hex(identity.pin)}`;
   const idempotency = createIdempotency({ ...ground, clock });
-  const system = { ...ground, version, pin, startedMs: clock.now() };
-  const clones = watchClones({ ...ground, clock, log, background });
-  const agents = createAgentsRoutes({
+  const system = { ...ground, brokenAudit: audit.broken, version, pin, startedMs: clock.now() };
+  const { agents, stream } = createAgentSide(settings, {
+    ...world,
     ...ground,
-    clock,
+    background,
     desired,
-    engines: features.engines,
-    statuses: features.statuses,
-    trust: identity.trust,
-    enrol: createEnrolment({ ...ground, clock, greet: features.greet }),
-    takeDraft: createDrafts({ ...ground, ...features }),
+    features,
     agentKeys,
-    clones,
+    ...gate,
     stopping: stopping.signal,
   });
-  const stream = createStream({ ...ground, guard, clones, desired, clock, log, random, settings: settings.agents });
   const apps = {
     log,
     clock,
     newId,
     metrics: ground.metrics,
-    guard,
+    ...gate,
+    ...audit.gate,
     replay: idempotency,
+    corsOrigins: settings.cors.origins,
     version,
     stream,
-    operators: createOperators(features, system, { access, tokens, clock }),
+    operators: createOperators(
+      { ...features, audit: audit.service },
+      system,
+      openPeople(settings, { ...ground, ...world }),
+    ),
     agents,
   };
   const opened = starting.use(new AsyncDisposableStack());
@@ -125,7 +134,8 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
   starting.use(stream);
   const listeners = await openDoors(settings, identity.tls, apps, opened);
   for (const { port } of listeners) if (port !== undefined) ground.ownPorts.add(port);
-  startLoops({ ...ground, settings, clock, background, features, idempotency, stream });
+  const lookAtCertificates = createCertificateLook({ ...identity, listeners, log });
+  startLoops({ ...ground, settings, clock, background, features, idempotency, stream, audit, lookAtCertificates });
   // Released first: nobody is kept waiting.
   starting.defer(() => stopping.abort(new ProblemError('internal.unavailable', 'the manager is stopping')));
 
@@ -140,6 +150,33 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
     caFile: identity.caFile,
     [Symbol.asyncDispose]: async () => await running.disposeAsync(),
   };
+}
+
+type AgentSideDeps = World &
+  Awaited<ReturnType<typeof openGround>> &
+  Pick<StreamDeps, 'gatekeeper' | 'addressOf'> & {
+    readonly desired: Desired;
+    readonly background: Background;
+    readonly features: Features;
+    readonly agentKeys: AgentKeys;
+    readonly stopping: AbortSignal;
+  };
+
+/** What servers talk to: their routes, and their socket. */
+function createAgentSide({ agents: settings }: ManagerSettings, deps: AgentSideDeps) {
+  const { features, identity } = deps;
+  const clones = watchClones(deps);
+  const { engines, statuses, greet } = features;
+  const agents = createAgentsRoutes({
+    ...deps,
+    clones,
+    engines,
+    statuses,
+    trust: identity.trust,
+    enrol: createEnrolment({ ...deps, greet }),
+    takeDraft: createDrafts({ ...deps, ...features }),
+  });
+  return { agents, stream: createStream({ ...deps, clones, settings }) };
 }
 
 interface ClonesDeps extends Pick<World, 'clock' | 'log'> {
@@ -164,6 +201,7 @@ const outsideWorld: Required<ManagerOverrides> = {
   randomBytes: systemRandomBytes,
   run: runProgram,
   lookup: lookupBySystem,
+  passwordCost: defaultPasswordCost,
 };
 
 type World = Required<ManagerOverrides> & { readonly newId: NewId };
@@ -183,7 +221,8 @@ async function openGround(settings: ManagerSettings, world: World, stack: AsyncD
   const published = (events: readonly { readonly type: string }[]): void => {
     for (const { type } of events) metrics.add('sbox_events_total', { type });
   };
-  const store = createStore({ db, clock, newId, published });
+  const acting = createActing();
+  const store = createStore({ db, clock, newId, published, acting });
   const { allow, timeout, max_bytes, max_redirects } = settings.fetch;
   const limits = { allow, timeoutMs: msOf(timeout), maxBytes: max_bytes, maxRedirects: max_redirects };
   // Filled as the listeners open: only then are their ports known.
@@ -194,6 +233,7 @@ async function openGround(settings: ManagerSettings, world: World, stack: AsyncD
   return {
     directory,
     db,
+    acting,
     store,
     metrics,
     fetcher,
@@ -227,16 +267,25 @@ async function openEngine(
   return engine;
 }
 
-type AccessGround = Pick<Awaited<ReturnType<typeof openGround>>, 'db' | 'store' | 'directory' | 'newId'>;
+type AccessGround = Pick<Awaited<ReturnType<typeof openGround>>, 'store' | 'directory' | 'newId'>;
+type AccessWorld = AccessGround & Pick<World, 'clock' | 'randomBytes'>;
 
 async function openAccess(
-  { limits }: ManagerSettings,
-  { db, store, directory, ...world }: AccessGround & Pick<World, 'clock' | 'randomBytes'>,
+  { limits, trusted_proxies: trustedProxies }: ManagerSettings,
+  { store, directory, ...world }: AccessWorld,
 ) {
-  const tokens = createTokensRepository(db, 'main');
   const agentKeys = createAgentKeys({ store, clock: world.clock });
-  const access = createAccess({ ...world, tokens, limits, agentKeys });
+  const people = createSessionAuthenticator({ ...store, ...world, trustedProxies });
+  const access = createAccess({ ...world, tokens: store.tokens, limits, agentKeys, authenticators: [people] });
   const adminTokenFile = path.join(directory, 'admin-token');
-  await access.ensureAdminToken(adminTokenFile);
-  return { tokens, access, agentKeys, adminTokenFile };
+  // Where somebody may do everything, a first token that was revoked stays away.
+  if ((await store.users.countOthers('admin', '')) === 0) await access.ensureAdminToken(adminTokenFile);
+  return { access, agentKeys, adminTokenFile };
+}
+
+type PeopleWorld = AccessWorld & Pick<World, 'passwordCost'>;
+
+function openPeople({ trusted_proxies: trustedProxies }: ManagerSettings, ground: PeopleWorld): People {
+  const world = { ...ground, passwords: createPasswords(ground.randomBytes, ground.passwordCost) };
+  return { tokens: ground, users: createUsersService(world), login: createLogin(world), trustedProxies };
 }

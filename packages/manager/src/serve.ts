@@ -5,6 +5,7 @@ import { untilAborted } from '@sbox/daemon/lifecycle';
 import { createLogger } from '@sbox/daemon/log';
 import { createWinstonSink } from './log-winston.ts';
 import { startManager, type Manager } from './manager.ts';
+import { openRescue, type Rescue } from './rescue.ts';
 import { rotateOnlineKey } from './rotate-online-key.ts';
 import { settingsSchema } from './settings.ts';
 
@@ -47,6 +48,12 @@ export async function serve(
 export async function rotateKey(input: Omit<SettingsInput, 'prefix'>): Promise<{ keyid: string }> {
   const { value } = readSettings(settingsSchema, { ...input, prefix: 'SBOXMGR' });
   return await rotateOnlineKey(value.data_dir);
+}
+
+/** The data of the manager of these settings, for repairs that need no login. @throws ProblemError `file.not-found`, `manager.running` */
+export async function rescue(input: Omit<SettingsInput, 'prefix'>): Promise<Rescue> {
+  const { value } = readSettings(settingsSchema, { ...input, prefix: 'SBOXMGR' });
+  return await openRescue(value.data_dir);
 }
 
 /** What a setting is and who set it. @throws ProblemError `settings.invalid`, also for a key that is none */

@@ -6,6 +6,12 @@ const described = <S extends z.ZodMiniType>(description: string, schema: S): S =
   schema.check(z.describe(description) as never);
 const duration = z.string().check(z.refine((text) => parseDuration(text) !== undefined, 'must be a duration as 30s'));
 const cidr = z.string().check(z.refine((text) => ipaddr.isValidCIDR(text), 'must be a network as 10.0.0.0/8'));
+/** Exact, as browsers send it: no path, no default port, no pattern. */
+const origin = z
+  .string()
+  .check(
+    z.refine((text) => URL.parse(text)?.origin === text && text !== 'null', 'must be an origin as https://example.com'),
+  );
 const perMinute = z.int().check(z.minimum(1));
 
 /** What a listener hands out: `api` for people and programs, `agents` for servers. */
@@ -40,6 +46,15 @@ export const settingsSchema = z.strictObject({
     z.strictObject({
       cert_file: described('Own certificate, PEM; with its chain', z.optional(z.string())),
       key_file: described('Its key, PEM', z.optional(z.string())),
+    }),
+    {},
+  ),
+  cors: z.prefault(
+    z.strictObject({
+      origins: described(
+        'Web pages of other origins that may use the API with a token of their own, as https://example.com',
+        z._default(z.array(origin).check(z.maxLength(16)), []),
+      ),
     }),
     {},
   ),
@@ -99,6 +114,7 @@ export const settingsSchema = z.strictObject({
       token: described('Requests a minute with one token', z._default(perMinute, 600)),
       agent: described('Requests a minute of one server', z._default(perMinute, 600)),
       enrol: described('Joins a minute from one address', z._default(perMinute, 10)),
+      login: described('Logins a minute from one address', z._default(perMinute, 10)),
     }),
     {},
   ),

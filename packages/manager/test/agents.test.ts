@@ -179,6 +179,20 @@ describe('statuses', () => {
   });
 });
 
+test('an agent of a later version may ask more than this manager knows; people may not', async () => {
+  await using manager = await openManager();
+  const agent = await joinAgent(manager, 'edge');
+  const where = '/api/agent/v1/desired?later=1';
+  const request = { method: 'GET', path: where, headers: {}, body: new Uint8Array() };
+  const headers = await signRequest(request, agent.id, agent.key, systemClock);
+  const answer = await fetch(`${manager.manager.url}${where}`, { headers });
+  expect(await answer.json()).toMatchObject({ code: 'server.not-assigned' });
+  const asked = await fetch(`${manager.manager.url}/api/v1/status?later=1`, {
+    headers: { authorization: `Bearer ${manager.adminToken}` },
+  });
+  expect(await asked.json()).toMatchObject({ status: 422, code: 'request.invalid' });
+});
+
 /** A socket of an agent, with the frames that came. */
 async function openSocket(url: string, agent: TestAgent) {
   const empty = new Uint8Array();

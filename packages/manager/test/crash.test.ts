@@ -8,6 +8,7 @@ import { expect, test } from '@jest/globals';
 import { createClient, operatorContract } from '@sbox/protocol';
 import SqliteDatabase from 'better-sqlite3';
 import { createTransport } from './open-manager.ts';
+import { verifyAudit } from './verify-audit.ts';
 
 const rounds = 6;
 const source = { type: 'inline' as const, text: 'trojan://example-password@192.0.2.1:443#One' };
@@ -69,6 +70,13 @@ test('whatever was acknowledged is there after SIGKILL at any moment, whole and 
     const names = items.map(({ name }) => name);
     expect(acknowledged.filter((name) => !names.includes(name))).toEqual([]);
     expect(new Set(names).size).toBe(names.length);
+    // What was done is recorded, what was not done is not, and nothing of it was torn.
+    const { entries, ...chain } = await verifyAudit(client);
+    expect(chain).toMatchObject({ ok: true, first: 1, last: entries.length });
+    const recorded = entries.flatMap(({ change }) =>
+      change.flatMap((event) => (event.type === 'subscription.created' ? [String(event.data['name'])] : [])),
+    );
+    expect(recorded.toSorted()).toEqual(names.toSorted());
     // Asking again with the same key does not do it again.
     const again = acknowledged[0] ?? '';
     const { id } = await client.subscriptions.add({

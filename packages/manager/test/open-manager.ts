@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { encodeBase62, parseJoinToken, ProblemError, toBase64, fromBase64 } from '@sbox/core';
 import { createKeyPair, type KeyPair } from '@sbox/daemon/keys';
+import { createLogger } from '@sbox/daemon/log';
 import { systemClock } from '@sbox/core';
 import { signRequest } from '@sbox/daemon/signature';
 import {
@@ -60,10 +61,16 @@ export async function openManager(
   const complete: ManagerSettings = z.parse(settingsSchema, {
     data_dir: path.join(directory, 'data'),
     listen: [{ address: '127.0.0.1:0' }],
-    limits: { anonymous: 100_000, token: 100_000, agent: 100_000, enrol: 100_000 },
+    limits: { anonymous: 100_000, token: 100_000, agent: 100_000, enrol: 100_000, login: 100_000 },
     ...settings,
   });
-  let manager = await startManager(complete, overrides);
+  const undeclared = new Set<string>();
+  const log = createLogger(({ msg, route_id, code }) => {
+    if (msg === 'problem is not declared by its route') undeclared.add(`${String(route_id)}: ${String(code)}`);
+  }, 'warn');
+  // Passwords are hashed in passing: what a hash costs is measured elsewhere.
+  const world = { log, passwordCost: { ln: 8, r: 8, p: 1 }, ...overrides };
+  let manager = await startManager(complete, world);
   const adminToken = (await readFile(manager.adminTokenFile, 'utf8')).trim();
   const clientOf = (token: string): Client<OperatorContract> =>
     createClient(
@@ -81,11 +88,13 @@ export async function openManager(
     async restart(change = {}, between = async () => await Promise.resolve()) {
       await manager[Symbol.asyncDispose]();
       await between();
-      manager = await startManager({ ...complete, ...change }, overrides);
+      manager = await startManager({ ...complete, ...change }, world);
     },
     async [Symbol.asyncDispose]() {
       await manager[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });
+      // What a route may answer stands in the documents: a problem that does not has to be added to its route.
+      if (undeclared.size > 0) throw new Error(`routes do not declare: ${[...undeclared].join(', ')}`);
     },
   };
 }

@@ -66,6 +66,7 @@ describe('serving', () => {
       const get = async (where: string, trusted: Buffer | undefined) =>
         await new Promise<number>((resolve, reject) => {
           httpsRequest(`${ready['url']}${where}`, trusted ? { ca: trusted } : {}, (response) => {
+            expect(response.headers['strict-transport-security']).toBe('max-age=31536000');
             response.resume();
             resolve(response.statusCode ?? 0);
           })
@@ -87,6 +88,8 @@ describe('serving', () => {
     const plain = [{ address: '0.0.0.0:0', tls: 'off' }];
     expect(await attempt({ data_dir, listen: plain })).toBe('settings.unsafe');
     expect(await attempt({ data_dir, fetch: { allow: ['nonsense'] } })).toBe('settings.invalid');
+    for (const origin of ['*', 'null', 'panel.example', 'https://panel.example/', 'https://panel.example:443'])
+      expect(await attempt({ data_dir, cors: { origins: [origin] } })).toBe('settings.invalid');
     expect(await attempt({ data_dir, listen: plain, trusted_proxies: ['10.0.0.0/8'] })).toBe('none');
     const listen = [{ address: '127.0.0.1:0' }];
     expect(await attempt({ data_dir, listen, tls: { cert_file: '/nowhere', key_file: '/nowhere' } })).toBe(
@@ -98,6 +101,28 @@ describe('serving', () => {
       const address = new URL(ready['url'] ?? '').host;
       expect(await attempt({ data_dir: path.join(directory, 'three'), listen: [{ address }] })).toBe('port.in-use');
     });
+  });
+});
+
+test('a listener has the headers of its kind, and origins that are listed may read', async () => {
+  const origin = 'https://panel.example';
+  const flags = {
+    data_dir: path.join(directory, 'cors'),
+    listen: [{ address: '127.0.0.1:0' }],
+    cors: { origins: [origin] },
+  };
+  await served(flags, async ({ url }) => {
+    const asked = await fetch(`${url}/api/v1/status`, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' },
+    });
+    expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([204, origin]);
+    const refused = await fetch(`${url}/api/v1/status`, { headers: { origin } });
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, origin]);
+    expect(refused.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(refused.headers.get('strict-transport-security')).toBeNull();
+    const page = await fetch(`${url}/docs`);
+    expect(page.headers.get('content-security-policy')).toContain('style-src');
   });
 });
 

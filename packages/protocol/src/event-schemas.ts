@@ -19,6 +19,9 @@ const server = { server_id: idSchema };
 const generation = { ...server, epoch: countSchema, generation: countSchema };
 const failure = { code: z.string(), detail: z.string() };
 const named = { name: nameSchema };
+const user = { user_id: idSchema, ...named };
+const session = { session_id: idSchema, ...user };
+const token = z.object({ token_id: idSchema, ...named });
 const engine = z.object({ digest: z.string(), version: z.string(), arch: z.string() });
 
 /** Core's event map as schemas, for documents. A missing event or another payload is a type error. */
@@ -42,6 +45,14 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
     z.object({ ...subscription, nodes: countSchema, last_nodes: countSchema }),
   ),
   'subscription.created': row('A subscription was added.', z.object({ ...subscription, ...named })),
+  'subscription.edited': row(
+    'What was written down about a subscription is another.',
+    z.object({ ...subscription, ...named, changed: z.array(z.string()) }),
+  ),
+  'subscription.pinned': row(
+    'Configs use this version of a subscription; null: the newest again.',
+    z.object({ ...subscription, ...named, version: z.nullable(countSchema) }),
+  ),
   'subscription.deleted': row('A subscription was deleted.', z.object({ ...subscription, ...named })),
   'rule-set.changed': row(
     'A mirrored rule-set has other content; configs that use it get new versions.',
@@ -57,6 +68,10 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
   'template.changed': row('A template has a new version.', z.object({ ...named, version: countSchema })),
   'template.deleted': row('A template was deleted.', z.object(named)),
   'config.created': row('A config was made.', z.object({ ...config, ...named })),
+  'config.edited': row(
+    'A recipe was changed; the next version is made from it.',
+    z.object({ ...config, ...named, changed: z.array(z.string()) }),
+  ),
   'config.deleted': row('A config was deleted.', z.object({ ...config, ...named })),
   'config.version-created': row(
     'A new version exists; nothing runs it yet.',
@@ -72,6 +87,11 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
     'A server refused the version; the others were not touched.',
     z.object({ ...deployment, ...server, ...failure }),
   ),
+  'join-token.created': row(
+    'One server can join.',
+    z.object({ join_token_id: idSchema, name: z.nullable(nameSchema), expires_at: timeSchema }),
+  ),
+  'join-token.deleted': row('A join token is not good any more.', z.object({ join_token_id: idSchema })),
   'server.joined': row('A server joined.', z.object({ ...server, ...named })),
   'server.deleted': row('A server was deleted.', z.object({ ...server, ...named })),
   'server.committed': row('The server runs what it should, after the watch.', z.object(generation)),
@@ -88,6 +108,20 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
     'The server signs with another key; the one before is no longer good.',
     z.object({ ...server, keyid: z.string() }),
   ),
+  'user.created': row('A user was made.', z.object({ ...user, role: z.string() })),
+  'user.changed': row(
+    'A user was changed: what stands in `changed`.',
+    z.object({ ...user, role: z.string(), changed: z.array(z.string()) }),
+  ),
+  'user.removed': row('A user was removed.', z.object(user)),
+  'session.opened': row('A person has logged in.', z.object(session)),
+  'session.closed': row('A session was ended.', z.object(session)),
+  'session.refused': row(
+    'A wrong password or code for a user that there is; not told while the user is locked.',
+    z.object({ ...user, failed_attempts: countSchema }),
+  ),
+  'token.created': row('An access token was made.', token),
+  'token.revoked': row('An access token was revoked.', token),
   'server.online': row('The server is heard again.', z.object(server)),
   'server.offline': row('The server was not heard for too long.', z.object({ ...server, seen_at: timeSchema })),
 };

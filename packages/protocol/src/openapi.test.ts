@@ -65,7 +65,7 @@ describe('every operation', () => {
   test.each(routes.map(({ route }) => [route.id, route] as const))(
     '%s: a known permission, known problems, a tag, an answer',
     (_, route) => {
-      expect(['agent', 'public', ...permissionNames]).toContain(route.permission);
+      expect(['agent', 'public', 'self', ...permissionNames]).toContain(route.permission);
       for (const code of route.problems) expect(problemTable).toHaveProperty([code]);
       expect(route.summary).toMatch(/^[A-Z][^\n]*[^.\s]$/);
     },
@@ -104,11 +104,15 @@ test('an operation says what it needs and what may go wrong', () => {
   ]);
   expect(Object.keys(update.responses).toSorted()).toEqual([
     '200',
+    '400',
     '401',
     '403',
     '404',
+    '408',
     '409',
     '412',
+    '413',
+    '415',
     '422',
     '428',
     '429',

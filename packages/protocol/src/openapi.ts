@@ -1,5 +1,6 @@
-import { problemRow, type ProblemCode } from '@sbox/core';
+import { problemRow } from '@sbox/core';
 import * as z from 'zod/mini';
+import { gatewayProblemsOf } from './gateway-problems.ts';
 import { isRoute, routesOf, type Contract, type Route, type Schema } from './route.ts';
 import { problemSchema } from './schema.ts';
 
@@ -123,23 +124,11 @@ function okResponse({ ok, summary }: Route, schemas: Components): Json {
   return { description: summary };
 }
 
-/** Problems that every guarded route may answer, beside its own. */
-const guardProblems: readonly ProblemCode[] = [
-  'auth.missing',
-  'auth.invalid',
-  'auth.forbidden',
-  'request.rate-limited',
-];
-
 function problemResponses(route: Route): Json {
-  const guarded = route.permission !== 'public' && route.permission !== 'agent';
-  const codes = [
-    ...new Set([
-      ...(guarded ? guardProblems : []),
-      ...((route.query ?? route.body) ? (['request.invalid'] as const) : []),
-      ...route.problems,
-    ]),
-  ];
+  // Every operation may break inside: that is not said at each.
+  const codes = [...new Set([...gatewayProblemsOf(route), ...route.problems])].filter(
+    (code) => !code.startsWith('internal.'),
+  );
   const byStatus = Map.groupBy(codes, (code) => problemRow(code).status);
   return Object.fromEntries(
     [...byStatus].map(([status, group]) => [

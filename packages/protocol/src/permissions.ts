@@ -10,6 +10,10 @@ export const permissions = {
   'events:read': 'See events',
   'status:read': 'See the state of the manager and its metrics',
   'secrets:reveal': 'See URLs, node credentials and export runnable configs',
+  'tokens:write': 'See, make and revoke access tokens',
+  'people:read': 'See users and roles',
+  'people:write': 'Add, change and remove users, set their passwords',
+  'audit:read': 'See, check and export the audit log',
 } as const;
 
 export type Permission = keyof typeof permissions;

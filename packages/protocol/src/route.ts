@@ -17,8 +17,11 @@ export interface Route {
   /** With `{name}` for parameters. */
   readonly path: `/${string}`;
   readonly summary: string;
-  /** Who may call: a permission of people and programs, `agent` (signed by a server), or `public`. */
-  readonly permission: Permission | 'agent' | 'public';
+  /**
+   * Who may call: a permission of people and programs, `self` (every person and program, about themselves), `agent`
+   * (signed by a server), or `public`.
+   */
+  readonly permission: Permission | 'self' | 'agent' | 'public';
   readonly params?: Schema;
   readonly query?: Schema;
   /** Lower-case header names. */

@@ -1,10 +1,10 @@
 import { chmod } from 'node:fs/promises';
 import type { Clock, NewId } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
-import { createApp, mount, startListener, type Guard, type Listener } from '@sbox/daemon/serve';
+import { createApp, mount, startListener, type Gatekeeper, type Listener } from '@sbox/daemon/serve';
 import { localRoutes } from '@sbox/protocol';
 import type { AgentSettings } from '../settings/schema.ts';
-import { createSocketGuard, createTcpGuard, isSocketPath, refuseUnsafeApi } from './local-guard.ts';
+import { createSocketGatekeeper, createTcpGatekeeper, isSocketPath, refuseUnsafeApi } from './local-guard.ts';
 import type { LocalApiDeps } from './local-api-deps.ts';
 import { createLocalHandlers } from './local-handlers.ts';
 
@@ -37,17 +37,18 @@ export async function startLocalApi(options: LocalApiOptions): Promise<LocalApi>
   await using started = new AsyncDisposableStack();
   let own: Listener | undefined;
   if (Buffer.byteLength(socketFile) <= maxSocketPathBytes) {
-    own = started.use(await listenOn(socketFile, createSocketGuard(), undefined, options));
+    own = started.use(await listenOn(socketFile, createSocketGatekeeper(), undefined, options));
   } else log.warn('no socket file: its path is too long', { path: socketFile });
   const { host, port, security } = settings;
   let listener: Listener | undefined;
   if (settings.enabled && isSocketPath(host)) {
-    listener = host === own?.address ? own : started.use(await listenOn(host, createSocketGuard(), undefined, options));
+    listener =
+      host === own?.address ? own : started.use(await listenOn(host, createSocketGatekeeper(), undefined, options));
   } else if (settings.enabled) {
     if (!security.auth_enabled) log.warn('the local API asks nobody for a token', { host });
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     const hostNames = new Set(['localhost', '127.0.0.1', '[::1]', host.toLowerCase()]);
-    listener = started.use(await listenOn(address, createTcpGuard(settings, clock), hostNames, options));
+    listener = started.use(await listenOn(address, createTcpGatekeeper(settings, clock), hostNames, options));
   }
   const running = started.move();
   return {
@@ -58,20 +59,19 @@ export async function startLocalApi(options: LocalApiOptions): Promise<LocalApi>
 
 async function listenOn(
   address: string,
-  guard: Guard,
+  gatekeeper: Gatekeeper,
   hostNames: ReadonlySet<string> | undefined,
   options: LocalApiOptions,
 ): Promise<Listener> {
   const { settings, log, clock, newId } = options;
-  const app = createApp({ log, clock, newId, ...(hostNames ? { hostNames } : {}) });
-  const { security } = settings;
-  const { cors } = security;
-  if (cors.enabled) app.use((await import('hono/cors')).cors({ origin: [...cors.allowed_origins] }));
+  const { cors } = settings.security;
+  const corsOrigins = cors.enabled ? cors.allowed_origins : [];
+  const app = createApp({ log, clock, newId, corsOrigins, ...(hostNames ? { hostNames } : {}) });
   const handlers = createLocalHandlers(options);
-  mount(app, localRoutes, handlers, { guard, maxBodyBytes });
+  mount(app, localRoutes, handlers, { gatekeeper, maxBodyBytes });
   if (settings.metrics.enabled) {
     const route = { ...localRoutes.metrics, path: settings.metrics.prometheus_endpoint as `/${string}` };
-    mount(app, { metrics: route }, { metrics: handlers.metrics }, { guard, maxBodyBytes });
+    mount(app, { metrics: route }, { metrics: handlers.metrics }, { gatekeeper, maxBodyBytes });
   }
   const listener = await startListener({ address, fetch: app.fetch });
   if (isSocketPath(address)) await chmod(address, 0o660);

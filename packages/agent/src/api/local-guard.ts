@@ -1,40 +1,45 @@
 import { ProblemError, type Clock } from '@sbox/core';
 import { equalSecrets } from '@sbox/daemon/keys';
-import type { Caller, Guard } from '@sbox/daemon/serve';
+import { anonymous, createGatekeeper, type Caller, type Gatekeeper } from '@sbox/daemon/serve';
 import { permissionNames } from '@sbox/protocol';
 import type { AgentSettings } from '../settings/schema.ts';
 
 const everything: ReadonlySet<(typeof permissionNames)[number]> = new Set(permissionNames);
 const local: Caller = { kind: 'local', id: 'local', name: 'local', permissions: everything };
-const anonymous: Caller = { kind: 'anonymous', id: 'anonymous', name: 'anonymous', permissions: new Set() };
-const windowMs = 60_000;
+const policy = 'local';
+const windowS = 60;
+const windowMs = windowS * 1000;
 
 /** Whoever may open the socket file may do everything: the permissions of the file are the check. */
-export const createSocketGuard = (): Guard => async () => local;
+export const createSocketGatekeeper = (): Gatekeeper =>
+  createGatekeeper({ authenticate: async () => await Promise.resolve(local) });
 
 /** Over TCP: the token, unless the operator turned it off on loopback, and so many requests a minute. */
-export function createTcpGuard({ security }: AgentSettings['api'], clock: Clock): Guard {
+export function createTcpGatekeeper({ security }: AgentSettings['api'], clock: Clock): Gatekeeper {
   const { rate_limit: limit } = security;
   let windowStartMs = clock.monotonic();
   let count = 0;
-  const admit = (): void => {
-    if (clock.monotonic() - windowStartMs >= windowMs) {
-      windowStartMs = clock.monotonic();
-      count = 0;
-    }
-    count += 1;
-    if (!limit.enabled || count <= limit.requests_per_minute) return;
-    const retryAfterS = Math.ceil((windowStartMs + windowMs - clock.monotonic()) / 1000);
-    throw new ProblemError('request.rate-limited', `more than ${limit.requests_per_minute} requests a minute`, {
-      details: { retry_after_s: retryAfterS },
-    });
-  };
-  return async ({ permission }, { headers }) => {
-    admit();
-    if (permission === 'public') return anonymous;
-    refuseStranger(security, headers['authorization']);
-    return local;
-  };
+  return createGatekeeper({
+    async admit() {
+      if (clock.monotonic() - windowStartMs >= windowMs) {
+        windowStartMs = clock.monotonic();
+        count = 0;
+      }
+      if (!limit.enabled) return undefined;
+      count += 1;
+      const quota = limit.requests_per_minute;
+      const resetS = Math.ceil((windowStartMs + windowMs - clock.monotonic()) / 1000);
+      if (count <= quota) return { policy, quota, windowS, remaining: quota - count, resetS };
+      throw new ProblemError('request.rate-limited', `more than ${quota} requests a minute`, {
+        details: { policy, limit: quota, window_s: windowS, retry_after_s: resetS },
+      });
+    },
+    async authenticate({ permission }, { headers }) {
+      if (permission === 'public') return anonymous;
+      refuseStranger(security, headers['authorization']);
+      return local;
+    },
+  });
 }
 
 /** @throws ProblemError `auth.missing`, `auth.invalid` */

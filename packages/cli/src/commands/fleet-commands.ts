@@ -63,19 +63,6 @@ export const fleetCommands: readonly CommandRow[] = [
   },
   { usage: 'status', summary: 'What the manager is and has', remote: true, load: load('status') },
   { usage: 'health', summary: 'Whether the manager can do its work', remote: true, load: load('health') },
-  { usage: 'token list', summary: 'Access tokens', remote: true, load: load('tokens') },
-  {
-    usage: 'token create <name>',
-    summary: 'Make an access token and print it once',
-    remote: true,
-    options: [
-      { flags: '--permission <name...>', summary: 'what it may do; repeat for several' },
-      { flags: '--ttl <duration>', summary: 'how long it is valid', preset: 'until it is revoked' },
-    ],
-    examples: ['sboxmgr token create monitoring --permission status:read'],
-    load: load('createToken'),
-  },
-  { usage: 'token revoke <id>', summary: 'Revoke an access token', remote: true, load: load('revokeToken') },
   {
     usage: 'api <method> <path>',
     summary: 'Send a request as it is; a body comes from standard input',

@@ -163,37 +163,6 @@ export const health = withClient(async (client, { out }) => {
   return found.ok ? 0 : 1;
 });
 
-export const tokens = withClient(async (client, { out, host }) => {
-  const items = await everyPage((query) => client.tokens.list({ query }));
-  const now = host.clock.now();
-  await out.rows(items, [
-    { title: 'ID', value: ({ id }) => id },
-    { title: 'NAME', value: ({ name }) => name },
-    { title: 'PERMISSIONS', value: ({ permissions }) => permissions.join(', ') },
-    { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
-    { title: 'EXPIRES', value: ({ expires_at }) => expires_at },
-  ]);
-});
-
-export const createToken = withClient(async (client, call) => {
-  const permissions = texts(call, 'permission');
-  if (permissions.length === 0)
-    throw new ProblemError('command.usage', 'a token needs at least one permission', {
-      fix: '--permission status:read',
-    });
-  const ttl = text(call, 'ttl');
-  const made = await client.tokens.create({
-    body: { name: arg(call, 0), permissions: [...permissions], ...(ttl === undefined ? {} : { ttl }) },
-  });
-  call.out.talk('this is shown once:');
-  await call.out.thing(made, () => made.token);
-});
-
-export const revokeToken = withClient(async (client, call) => {
-  await client.tokens.remove({ params: { id: arg(call, 0) } });
-  call.out.talk('the token is revoked');
-});
-
 const methodsWithBody = new Set(['POST', 'PUT', 'PATCH']);
 const methods = new Set(['GET', 'DELETE', ...methodsWithBody]);
 

@@ -8,7 +8,7 @@ import { findEngine } from '../engine.ts';
 const settingsFile = '/etc/sboxmgr/manager.yaml';
 
 /** Where the settings come from: what was typed, the environment, the file. */
-async function settingsInput(call: Call) {
+export async function settingsInput(call: Call) {
   const { host } = call;
   const named = text(call, 'config');
   const file = named === undefined ? settingsFile : path.resolve(host.cwd, named);

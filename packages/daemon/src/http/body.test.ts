@@ -4,7 +4,9 @@ import { route } from '@sbox/protocol';
 import * as z from 'zod/mini';
 import { silentLogger } from '../log.ts';
 import { createApp } from './app.ts';
-import { mount, type Caller } from './mount.ts';
+import type { Caller } from './exchange.ts';
+import { createGatekeeper } from './gatekeeper.ts';
+import { mount } from './mount.ts';
 
 const upload = {
   method: 'post',
@@ -22,7 +24,7 @@ const caller: Caller = { kind: 'token', id: 'tok_1', name: 'tests', permissions:
 
 function open() {
   const app = createApp({ log: silentLogger, clock: createFakeClock(), newId: () => 'req_1' });
-  const guard = async (): Promise<Caller> => await Promise.resolve(caller);
+  const gatekeeper = createGatekeeper({ authenticate: async () => await Promise.resolve(caller) });
   const handlers = {
     whole: async ({ body }: { body: Uint8Array }) => await Promise.resolve({ size: body.length }),
     async streamed({ body }: { body: AsyncIterable<Uint8Array> }) {
@@ -31,7 +33,7 @@ function open() {
       return { size };
     },
   };
-  mount(app, contract, handlers, { guard, maxBodyBytes: 64, bodyTimeoutMs: 20 });
+  mount(app, contract, handlers, { gatekeeper, maxBodyBytes: 64, bodyTimeoutMs: 20 });
   return async (path: string, body: ReadableStream<Uint8Array>) =>
     await app.request(path, { method: 'POST', body, duplex: 'half' });
 }

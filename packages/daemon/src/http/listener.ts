@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createPlainServer, type Server } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { messageOf, ProblemError } from '@sbox/core';
 import { getRequestListener } from '@hono/node-server';
+import { framingProblem, refuseBadFraming, refuseRequest } from './framing.ts';
+import { problemAnswer, refuseConnection } from './problem-answer.ts';
 
 type Fetch = Parameters<typeof getRequestListener>[0];
 
@@ -17,9 +19,17 @@ export interface ListenerOptions {
   /** `host:port`, port 0 for any; or the path of a Unix socket. */
   readonly address: string;
   readonly fetch: Fetch;
-  /** PEM. Plain HTTP without it. */
-  readonly tls?: { readonly key: string; readonly cert: string };
+  /** Plain HTTP without it. */
+  readonly tls?: TlsIdentity;
   readonly upgrade?: Upgrade;
+  /** A connection whose headers are not here by then is ended; 10 s by default. */
+  readonly headersTimeoutMs?: number;
+}
+
+/** PEM. */
+export interface TlsIdentity {
+  readonly key: string;
+  readonly cert: string;
 }
 
 export interface Listener extends AsyncDisposable {
@@ -28,6 +38,11 @@ export interface Listener extends AsyncDisposable {
   readonly url: string;
   /** Undefined for a Unix socket. */
   readonly port: number | undefined;
+  /**
+   * Takes another certificate for connections that come from now on.
+   * @throws ProblemError `settings.invalid`; the old one stays
+   */
+  readonly useTls: (tls: TlsIdentity) => void;
 }
 
 const drainMs = 2000;
@@ -35,20 +50,9 @@ const drainMs = 2000;
 const requestMs = 1_800_000;
 
 /** @throws ProblemError `port.in-use`, `settings.invalid` for an address or a certificate that cannot be used */
-export async function startListener({ address, fetch, tls, upgrade }: ListenerOptions): Promise<Listener> {
-  const handle = getRequestListener(fetch, { overrideGlobalObjects: false });
-  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    void handle(request, response);
-  };
-  const limits = { headersTimeout: 10_000, requestTimeout: requestMs, keepAliveTimeout: 65_000 };
-  const server = tls ? createSecureServer({ ...limits, ...tls }, onRequest) : createPlainServer(limits, onRequest);
-  const upgraded = new Set<Duplex>();
-  if (upgrade)
-    server.on('upgrade', (request, socket, head) => {
-      upgraded.add(socket);
-      socket.once('close', () => upgraded.delete(socket));
-      upgrade(request, socket, head);
-    });
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const { address, tls } = options;
+  const { server, upgraded } = createServer(options);
   await listen(server, address);
   const bound = server.address() as AddressInfo | string;
   const isSocketFile = typeof bound === 'string';
@@ -59,6 +63,7 @@ export async function startListener({ address, fetch, tls, upgrade }: ListenerOp
     address: place,
     port: isSocketFile ? undefined : bound.port,
     url: isSocketFile ? `unix:${place}` : `${tls ? 'https' : 'http'}://${place}`,
+    useTls: (renewed) => withTls(() => (server as TlsServer).setSecureContext(renewed)),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -75,9 +80,53 @@ export async function startListener({ address, fetch, tls, upgrade }: ListenerOp
   };
 }
 
-function createSecureServer(...[options, onRequest]: Parameters<typeof createTlsServer>): Server {
+function createServer({ fetch, tls, upgrade, headersTimeoutMs = 10_000 }: ListenerOptions) {
+  const handle = getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler: answerBadRequest });
+  // Several, when a client asks before it was answered.
+  const answers = new WeakMap<Duplex, readonly ServerResponse[]>();
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const unfinished = (answers.get(request.socket) ?? []).filter(({ writableFinished }) => !writableFinished);
+    answers.set(request.socket, [...unfinished, response]);
+    const problem = framingProblem(request);
+    if (problem) refuseRequest(response, problem);
+    else void handle(request, response);
+  };
+  const limits = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestMs,
+    keepAliveTimeout: 65_000,
+    // How often Node looks for connections that are over their time: every 30 s unless it is told.
+    connectionsCheckingInterval: headersTimeoutMs,
+    // A missing Host is refused by us, in our words.
+    requireHostHeader: false,
+  };
+  const server = tls
+    ? withTls(() => createTlsServer({ ...limits, handshakeTimeout: headersTimeoutMs, ...tls }, onRequest) as Server)
+    : createPlainServer(limits, onRequest);
+  refuseBadFraming(server, (socket) =>
+    (answers.get(socket) ?? []).some(({ headersSent, writableFinished }) => headersSent && !writableFinished),
+  );
+  const upgraded = new Set<Duplex>();
+  if (upgrade)
+    server.on('upgrade', (request, socket, head) => {
+      upgraded.add(socket);
+      socket.once('close', () => upgraded.delete(socket));
+      const problem = framingProblem(request);
+      if (problem) refuseConnection(socket, problem);
+      else upgrade(request, socket, head);
+    });
+  return { server, upgraded };
+}
+
+/** For requests whose address or host cannot be read: no app has seen them. */
+function answerBadRequest(error: unknown): Response {
+  const { status, headers, body } = problemAnswer(new ProblemError('request.not-http', messageOf(error)));
+  return new Response(body, { status, headers: { ...headers, connection: 'close' } });
+}
+
+function withTls<T>(make: () => T): T {
   try {
-    return createTlsServer(options, onRequest) as Server;
+    return make();
   } catch (error) {
     throw new ProblemError('settings.invalid', `the certificate or its key cannot be used: ${messageOf(error)}`, {
       cause: error,

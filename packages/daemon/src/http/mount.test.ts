@@ -5,7 +5,10 @@ import * as z from 'zod/mini';
 import { randomBytes } from '../keys.ts';
 import { createLogger, silentLogger, type LogSink } from '../log.ts';
 import { createApp, type AppOptions, type RequestRecord } from './app.ts';
-import { mount, type Caller, type Guard, type Handlers, type Replay, type ReplayAnswer } from './mount.ts';
+import type { Caller } from './exchange.ts';
+import { createGatekeeper, type Gatekeeper } from './gatekeeper.ts';
+import { mount, type Handlers } from './mount.ts';
+import type { Replay, ReplayAnswer } from './steps/replay.ts';
 
 const thing = z.object({ name: z.string(), revision: z.int() });
 const contract = {
@@ -94,9 +97,16 @@ const contract = {
   }),
 };
 
-const caller: Caller = { kind: 'token', id: 'tok_1', name: 'tests', permissions: new Set() };
+const caller: Caller = { kind: 'token', id: 'tok_1', name: 'tests', permissions: new Set(['status:read']) };
 
-function open(overrides: { guard?: Guard; replay?: Replay; app?: Partial<AppOptions> } = {}) {
+function open(
+  overrides: {
+    authenticate?: Gatekeeper['authenticate'];
+    replay?: Replay;
+    app?: Partial<AppOptions>;
+    maxBodyBytes?: number;
+  } = {},
+) {
   const logged: Parameters<LogSink>[0][] = [];
   const records: RequestRecord[] = [];
   let made = 0;
@@ -133,8 +143,10 @@ function open(overrides: { guard?: Guard; replay?: Replay; app?: Partial<AppOpti
     ...overrides.app,
   });
   mount(app, contract, handlers, {
-    guard: overrides.guard ?? (async () => await Promise.resolve(caller)),
-    maxBodyBytes: 64,
+    gatekeeper: createGatekeeper({
+      authenticate: overrides.authenticate ?? (async () => await Promise.resolve(caller)),
+    }),
+    maxBodyBytes: overrides.maxBodyBytes ?? 64,
     ...(overrides.replay ? { replay: overrides.replay } : {}),
   });
   const send = async (
@@ -156,7 +168,7 @@ function open(overrides: { guard?: Guard; replay?: Replay; app?: Partial<AppOpti
       headers: response.headers,
       bytes,
       text,
-      json: (isJson ? JSON.parse(text) : undefined) as Record<string, unknown> | undefined,
+      json: (isJson && text !== '' ? JSON.parse(text) : undefined) as Record<string, unknown> | undefined,
     };
   };
   return { logged, records, send, made: () => made };
@@ -169,6 +181,7 @@ describe('good answers', () => {
     expect(answer).toMatchObject({ status: 200, json: { name: 'abc', revision: 3 } });
     expect(answer.headers.get('etag')).toBe('"3"');
     expect((await send('GET', '/things/abc?limit=9')).json).toEqual({ name: 'abc', revision: 9 });
+    expect(await send('HEAD', '/things/abc')).toMatchObject({ status: 200, text: '' });
   });
 
   test('201, 204 and exact bytes with their own headers', async () => {
@@ -187,20 +200,6 @@ describe('good answers', () => {
     expect((await send('POST', '/blob', new Uint8Array([1, 2, 3]), { 'content-type': 'x/y' })).json).toEqual({
       size: 3,
     });
-  });
-
-  test('every answer has a request id and the headers that keep browsers out', async () => {
-    const { send } = open();
-    const answer = await send('GET', '/things/a', undefined, { 'x-request-id': 'mine-1' });
-    expect(Object.fromEntries(answer.headers)).toMatchObject({
-      'x-request-id': 'mine-1',
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store',
-    });
-    for (const id of ['with blank', 'x'.repeat(65), '<a>'])
-      expect((await send('GET', '/no', undefined, { 'x-request-id': id })).headers.get('x-request-id')).toMatch(
-        /^req_/,
-      );
   });
 });
 
@@ -235,7 +234,7 @@ describe('refusals', () => {
   test('another method of a known path is 405 and names the right ones', async () => {
     const { status, code, answered } = await refusal('PATCH', '/things/a');
     expect([status, code]).toEqual([405, 'route.method-not-allowed']);
-    expect(answered.get('allow')?.split(', ').toSorted()).toEqual(['DELETE', 'GET', 'PUT']);
+    expect(answered.get('allow')?.split(', ').toSorted()).toEqual(['DELETE', 'GET', 'HEAD', 'PUT']);
   });
 
   test('a body that is too long is 413, with and without its length', async () => {
@@ -246,8 +245,8 @@ describe('refusals', () => {
     });
     const app = createApp({ log: silentLogger, clock: createFakeClock(), newId: () => 'req_1' });
     const handlers = { upload: async () => await Promise.resolve({ size: 0 }) };
-    const guard = async () => await Promise.resolve(caller);
-    mount(app, { upload: contract.upload }, handlers, { guard, maxBodyBytes: 64 });
+    const gatekeeper = createGatekeeper({ authenticate: async () => await Promise.resolve(caller) });
+    mount(app, { upload: contract.upload }, handlers, { gatekeeper, maxBodyBytes: 64 });
     const init = { method: 'POST', body: endless, duplex: 'half' };
     expect((await app.request('/blob', init as RequestInit)).status).toBe(413);
   });
@@ -256,8 +255,6 @@ describe('refusals', () => {
     ['{"name":', 'application/json'],
     ['', 'application/json'],
     [new Uint8Array([0x22, 0xff, 0x22]), 'application/json'],
-    ['name=a', 'application/x-www-form-urlencoded'],
-    ['{"name":"a"}', 'text/plain'],
   ])('%j as %s cannot be read: 400', async (body, type) => {
     expect(await refusal('POST', '/things', body, { 'content-type': type })).toMatchObject({
       status: 400,
@@ -265,8 +262,24 @@ describe('refusals', () => {
     });
   });
 
+  test('a body that is no JSON by its own words is 415, one that is nested too deep 422', async () => {
+    expect(await refusal('POST', '/things', '{"name":"a"}', { 'content-type': 'text/plain' })).toMatchObject({
+      status: 415,
+      code: 'request.unsupported-media-type',
+    });
+    const deep = '['.repeat(60) + ']'.repeat(4);
+    expect(await refusal('POST', '/things', deep)).toMatchObject({ status: 400 });
+    const app = open({ maxBodyBytes: 1000 });
+    expect((await app.send('POST', '/things', '['.repeat(65) + ']'.repeat(65))).json).toMatchObject({
+      status: 422,
+      code: 'request.too-deep',
+    });
+  });
+
   test.each([
     ['POST', '/things', '{"name":1}', 'body name: '],
+    ['GET', '/blob?x=1', undefined, 'query x: '],
+    ['DELETE', '/things/a', '{"name":"a"}', 'body: '],
     ['POST', '/things', '{"name":"a","more":1}', 'body: '],
     ['POST', '/things', 'null', 'body: '],
     ['GET', '/things/toolong', undefined, 'path id: '],
@@ -305,33 +318,12 @@ describe('refusals', () => {
       stack: expect.stringContaining('TypeError'),
     });
   });
-
-  test('headers follow the problem: WWW-Authenticate and Retry-After', async () => {
-    const answerTo = async (error: ProblemError) => {
-      const guard: Guard = () => {
-        throw error;
-      };
-      const { headers, status } = await open({ guard }).send('GET', '/blob');
-      return [status, headers.get('www-authenticate'), headers.get('retry-after')];
-    };
-    expect(await answerTo(new ProblemError('auth.missing', 'who'))).toEqual([401, 'Bearer', null]);
-    const limited = new ProblemError('request.rate-limited', 'slow', { details: { retry_after_s: 7 } });
-    expect(await answerTo(limited)).toEqual([429, null, '7']);
-  });
-
-  test('a host name that is not served is 421', async () => {
-    const { send } = open({ app: { hostNames: new Set(['localhost', '[::1]']) } });
-    expect((await send('GET', '/blob', undefined, { host: 'evil.test:80' })).status).toBe(421);
-    expect((await send('GET', '/blob')).status).toBe(421);
-    for (const host of ['LOCALHOST:4780', 'localhost', '[::1]:4780', '[::1]'])
-      expect((await send('GET', '/blob', undefined, { host })).status).toBe(200);
-  });
 });
 
-test('the guard sees the request before anything in it is believed', async () => {
+test('who asks is found out before anything in the request is believed', async () => {
   const seen: unknown[] = [];
   const { send } = open({
-    guard: async ({ id }, { method, path, headers, readBody, remoteAddress }) => {
+    authenticate: async ({ id }, { method, path, headers, readBody, remoteAddress }) => {
       const body = Buffer.from(await readBody()).toString();
       seen.push([id, method, path, headers['x-a'], body, remoteAddress]);
       return await Promise.reject(new ProblemError('auth.invalid', 'no'));
@@ -343,21 +335,9 @@ test('the guard sees the request before anything in it is believed', async () =>
 
 test('the body of a stranger is not read: not even its length counts', async () => {
   const { send } = open({
-    guard: async () => await Promise.reject(new ProblemError('auth.missing', 'no')),
+    authenticate: async () => await Promise.reject(new ProblemError('auth.missing', 'no')),
   });
   expect((await send('POST', '/things', 'x'.repeat(100_000))).status).toBe(401);
-});
-
-test('a record for metrics names the pattern, never the path', async () => {
-  const { send, records } = open();
-  await send('GET', '/things/a');
-  await send('GET', '/things/toolong');
-  await send('GET', '/nowhere');
-  expect(records.map(({ method, route: pattern, status }) => [method, pattern, status])).toEqual([
-    ['GET', '/things/:id', 200],
-    ['GET', '/things/:id', 422],
-    ['GET', expect.not.stringContaining('nowhere'), 404],
-  ]);
 });
 
 describe('an Idempotency-Key', () => {

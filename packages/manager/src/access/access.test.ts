@@ -11,10 +11,10 @@ import { operatorContract, route } from '@sbox/protocol';
 import * as fc from 'fast-check';
 import * as z from 'zod/mini';
 import { openDatabase } from '../database/open-database.ts';
+import { createStore } from '../database/store.ts';
 import { createAccess } from './access.ts';
 import { defaultRateLimits, type RateLimitSettings } from './rate-limits.ts';
 import { createTokensHandlers } from './tokens-routes.ts';
-import { createTokensRepository } from './tokens-repository.ts';
 
 const answer = { status: 200, schema: z.object({ who: z.string() }) } as const;
 const plain = { method: 'get', summary: 's', ok: answer, problems: [], example: {} } as const;
@@ -41,7 +41,8 @@ async function openManager(limits: Partial<RateLimitSettings> = {}) {
   const { db, ...database } = await openDatabase(':memory:');
   const clock = createFakeClock();
   const newId = createNewId(randomBytes);
-  const tokens = createTokensRepository(db, 'main');
+  const store = createStore({ db, clock, newId, published: () => {} });
+  const { tokens } = store;
   const key = createKeyPair();
   const access = createAccess({
     tokens,
@@ -58,9 +59,9 @@ async function openManager(limits: Partial<RateLimitSettings> = {}) {
     },
   });
   const app = createApp({ log: silentLogger, clock, newId });
-  const options = { guard: access.guard, maxBodyBytes: 1000 };
+  const options = { gatekeeper: access.gatekeeper, maxBodyBytes: 1000 };
   mount(app, contract, handlers, options);
-  mount(app, operatorContract.tokens, createTokensHandlers({ access, tokens, clock }), options);
+  mount(app, operatorContract.tokens, createTokensHandlers({ store, clock, newId, randomBytes }), options);
 
   const call = async (where: string, { method = 'GET', headers = {}, from = '192.0.2.1', body }: Call = {}) => {
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
@@ -148,12 +149,26 @@ describe('tokens', () => {
     await fc.assert(
       fc.asyncProperty(words, async (authorization) => {
         const request = { method: 'GET', path: '/servers', headers: { authorization } };
-        const refused = access.guard(contract.servers, { ...request, readBody, remoteAddress: '192.0.2.1' });
+        const given = { ...request, readBody, remoteAddress: '192.0.2.1' };
+        const refused = access.gatekeeper.authenticate(contract.servers, given);
         await expect(refused).rejects.toBeInstanceOf(ProblemError);
       }),
       { numRuns: 300 },
     );
   });
+});
+
+test('tokens that are dead are forgotten, and no others', async () => {
+  await using manager = await openManager();
+  const { access, tokens } = manager;
+  const live = await access.issue({ name: 'live', kind: 'svc', role: 'viewer' });
+  const later = await access.issue({ name: 'later', kind: 'svc', role: 'viewer', ttlMs: 86_400_000 });
+  const old = await access.issue({ name: 'old', kind: 'svc', role: 'viewer', ttlMs: 1000 });
+  const revoked = await access.issue({ name: 'revoked', kind: 'svc', role: 'viewer' });
+  await tokens.revoke(revoked.record.id, '2026-01-01T00:00:00.000Z');
+  await tokens.removeDead('2026-01-01T12:00:00.000Z', 10);
+  const found = await Promise.all([live, later, old, revoked].map(async ({ record }) => await tokens.find(record.id)));
+  expect(found.map((one) => one?.name)).toEqual(['live', 'later', undefined, undefined]);
 });
 
 describe('the first token', () => {
@@ -223,7 +238,34 @@ describe('limits', () => {
     expect(refused.json).toMatchObject({ code: 'request.rate-limited', details: { limit: 2 } });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
-    for (let time = 0; time < 5; time += 1) expect((await call('/healthz')).status).toBe(200);
+    expect(refused.headers.get('ratelimit-policy')).toBe('"anonymous";q=2;w=60');
+    expect(refused.headers.get('ratelimit')).toBe(`"anonymous";r=0;t=${refused.headers.get('retry-after')}`);
+    for (let time = 0; time < 5; time += 1) {
+      const health = await call('/healthz');
+      expect([health.status, health.headers.get('ratelimit')]).toEqual([200, null]);
+    }
+  });
+
+  test('stand in good answers: how many are left, and until when they count', async () => {
+    await using manager = await openManager({ token: 5 });
+    const { access, bearer, call } = manager;
+    const { text } = await access.issue({ name: 'a', kind: 'pat', permissions: ['servers:read'] });
+    const left = [];
+    for (let time = 0; time < 3; time += 1) {
+      const { headers } = await call('/servers', { headers: bearer(text) });
+      expect(headers.get('ratelimit-policy')).toBe('"token";q=5;w=60');
+      left.push(/^"token";r=(\d+);t=(?:[1-9]|[1-5]\d|60)$/.exec(headers.get('ratelimit') ?? '')?.[1]);
+    }
+    expect(left).toEqual(['4', '3', '2']);
+  });
+
+  test('count what is forbidden too', async () => {
+    await using manager = await openManager({ token: 2 });
+    const { access, bearer, call } = manager;
+    const { text } = await access.issue({ name: 'a', kind: 'pat', permissions: ['configs:read'] });
+    const statuses = [];
+    for (let time = 0; time < 3; time += 1) statuses.push((await call('/servers', { headers: bearer(text) })).status);
+    expect(statuses).toEqual([403, 403, 429]);
   });
 
   test('end guessing at an address, but not the right token beside it', async () => {
@@ -308,7 +350,7 @@ describe('tokens over the API', () => {
   test('hold at most what their maker holds, for ten years at most', async () => {
     await using manager = await openManager();
     const { access, bearer, call } = manager;
-    const limited = await access.issue({ name: 'a', kind: 'pat', permissions: ['secrets:reveal', 'servers:read'] });
+    const limited = await access.issue({ name: 'a', kind: 'pat', permissions: ['tokens:write', 'servers:read'] });
     const make = async (body: unknown) =>
       await call('/api/v1/tokens', { method: 'POST', headers: bearer(limited.text), body });
     expect(await make({ name: 'b', permissions: ['servers:read', 'servers:write'] })).toMatchObject({

@@ -1,8 +1,15 @@
 import { isoTime, ProblemError, type ProblemCode } from '@sbox/core';
 import { writeAtomic } from '@sbox/daemon/files';
-import type { Caller, Guard, GuardedRequest } from '@sbox/daemon/serve';
+import {
+  anonymous,
+  createGatekeeper,
+  refuseWithoutPermission,
+  type Allowance,
+  type Caller,
+  type Gatekeeper,
+  type GuardedRequest,
+} from '@sbox/daemon/serve';
 import { verifyRequest } from '@sbox/daemon/signature';
-import type { Route } from '@sbox/protocol';
 import type { AgentKey, AgentKeys } from '../features/agents/agent-keys.ts';
 import { addressKey, createRateLimits, isLoopback, type RateLimits, type RateLimitSettings } from './rate-limits.ts';
 import { findBearer, isAdmin, makeToken, type IssuedToken, type NewTokenOptions, type TokensDeps } from './tokens.ts';
@@ -11,10 +18,15 @@ export interface AccessDeps extends TokensDeps {
   /** The key of a server; throws `auth.revoked` for one that was removed. */
   readonly agentKeys: Pick<AgentKeys, 'find'>;
   readonly limits: RateLimitSettings;
+  /** Further ways to say who one is, asked after those of programs and servers. */
+  readonly authenticators?: readonly Authenticator[];
 }
 
+/** The caller, or undefined when the request does not carry this kind of credentials; wrong ones throw a problem. */
+export type Authenticator = (request: GuardedRequest) => Promise<Caller | undefined>;
+
 export interface Access {
-  readonly guard: Guard;
+  readonly gatekeeper: Gatekeeper;
   issue(options: NewTokenOptions): Promise<IssuedToken>;
   /** Makes a token that may do everything and writes it to the file (mode 0600), unless there is such a token. */
   ensureAdminToken(file: string): Promise<void>;
@@ -24,7 +36,7 @@ export interface Access {
 export function createAccess(deps: AccessDeps): Access {
   const { tokens, clock } = deps;
   return {
-    guard: createGuard(deps, createRateLimits(deps.limits)),
+    gatekeeper: createManagerGatekeeper(deps, createRateLimits(deps.limits)),
     async issue(options) {
       const issued = makeToken(deps, options);
       await tokens.insert(issued.record);
@@ -44,55 +56,67 @@ export function createAccess(deps: AccessDeps): Access {
 /** Their answers are constant, and what watches the manager must always get through. */
 const unlimited: ReadonlySet<string> = new Set(['getLiveness', 'getReadiness']);
 
+/** Doors where guessing pays have limits of their own. */
+const doorLimits: Readonly<Record<string, keyof RateLimitSettings>> = { enrol: 'enrol', login: 'login' };
+
 /** A right caller whose clock is wrong, or that was removed, learns so however many there are behind its address. */
 const uncounted: ReadonlySet<ProblemCode> = new Set(['auth.clock-skew', 'auth.revoked']);
 
-function createGuard(deps: AccessDeps, limits: RateLimits): Guard {
-  const verifyAgent = async (request: GuardedRequest): Promise<Caller> => {
+function createManagerGatekeeper(deps: AccessDeps, limits: RateLimits): Gatekeeper {
+  const verifyAgent = createAgentVerifier(deps);
+  const authenticators: readonly Authenticator[] = [
+    async ({ headers: { authorization } }) =>
+      authorization === undefined ? undefined : await findBearer(authorization, deps),
+    async (request) => (request.headers['signature-input'] === undefined ? undefined : await verifyAgent(request)),
+    ...(deps.authenticators ?? []),
+  ];
+  const limitCaller = async ({ kind, id }: Caller): Promise<Allowance | undefined> =>
+    kind === 'anonymous' ? undefined : await limits.consume(kind === 'server' ? 'agent' : 'token', id);
+  return createGatekeeper({
+    async admit({ id, permission }, { remoteAddress }) {
+      if (permission !== 'public' || unlimited.has(id)) return undefined;
+      if (id === 'enrol' && isLoopback(remoteAddress)) return undefined;
+      return await limits.consume(doorLimits[id] ?? 'anonymous', addressKey(remoteAddress));
+    },
+    async authenticate({ permission }, request) {
+      if (permission === 'public') return anonymous;
+      try {
+        return permission === 'agent' ? await verifyAgent(request) : await findCaller(authenticators, request);
+      } catch (error) {
+        // Failures count by address, so that guessing ends; a right caller at the same address is not held up by them.
+        if (error instanceof ProblemError && !uncounted.has(error.code))
+          await limits.consume('anonymous', addressKey(request.remoteAddress));
+        throw error;
+      }
+    },
+    async authorize(route, caller) {
+      try {
+        refuseWithoutPermission(route, caller);
+      } catch (error) {
+        // Refusals count too: they are looked up and written down like answers.
+        await limitCaller(caller);
+        throw error;
+      }
+    },
+    limit: async (_, caller) => await limitCaller(caller),
+  });
+}
+
+const createAgentVerifier =
+  ({ agentKeys, clock }: AccessDeps) =>
+  async (request: GuardedRequest): Promise<Caller> => {
     let key: AgentKey | undefined;
-    const find = async (serverId: string): Promise<AgentKey | undefined> => (key = await deps.agentKeys.find(serverId));
-    const id = await verifyRequest(request, find, deps.clock);
+    const find = async (serverId: string): Promise<AgentKey | undefined> => (key = await agentKeys.find(serverId));
+    const id = await verifyRequest(request, find, clock);
     await key?.used();
     return { kind: 'server', id, name: id, permissions: new Set() };
   };
 
-  /** Failures count by address, so that guessing ends; a right caller at the same address is not held up by them. */
-  const identify = async (request: GuardedRequest, find: () => Promise<Caller>): Promise<Caller> => {
-    try {
-      return await find();
-    } catch (error) {
-      if (error instanceof ProblemError && !uncounted.has(error.code))
-        await limits.consume('anonymous', addressKey(request.remoteAddress));
-      throw error;
-    }
-  };
-
-  const admitPublic = async (route: Route, { remoteAddress }: GuardedRequest): Promise<Caller> => {
-    const key = addressKey(remoteAddress);
-    if (route.id === 'enrol') {
-      if (!isLoopback(remoteAddress)) await limits.consume('enrol', key);
-    } else if (!unlimited.has(route.id)) await limits.consume('anonymous', key);
-    return { kind: 'anonymous', id: 'anonymous', name: 'anonymous', permissions: new Set() };
-  };
-
-  return async (route, request) => {
-    const { permission } = route;
-    if (permission === 'public') return await admitPublic(route, request);
-    if (permission === 'agent') {
-      const caller = await identify(request, async () => await verifyAgent(request));
-      await limits.consume('agent', caller.id);
-      return caller;
-    }
-    const { authorization, 'signature-input': signature } = request.headers;
-    const caller = await identify(request, async () => {
-      if (authorization !== undefined) return await findBearer(authorization, deps);
-      if (signature !== undefined) return await verifyAgent(request);
-      throw new ProblemError('auth.missing', 'the request has no Authorization header');
-    });
-    await limits.consume(caller.kind === 'server' ? 'agent' : 'token', caller.id);
-    if (caller.permissions.has(permission)) return caller;
-    throw new ProblemError('auth.forbidden', `${caller.name} may not use ${route.id}: it lacks ${permission}`, {
-      details: { permission },
-    });
-  };
+/** @throws ProblemError `auth.missing` when nobody knows the request */
+async function findCaller(authenticators: readonly Authenticator[], request: GuardedRequest): Promise<Caller> {
+  for (const authenticate of authenticators) {
+    const caller = await authenticate(request);
+    if (caller) return caller;
+  }
+  throw new ProblemError('auth.missing', 'the request has no Authorization header');
 }

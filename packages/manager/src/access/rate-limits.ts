@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { ProblemError } from '@sbox/core';
+import type { Allowance } from '@sbox/daemon/serve';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
 /** Requests a minute. */
@@ -12,36 +13,48 @@ export interface RateLimitSettings {
   readonly agent: number;
   /** By address, loopback excepted. */
   readonly enrol: number;
+  /** By address: passwords typed, right or wrong. */
+  readonly login: number;
 }
 
-export const defaultRateLimits: RateLimitSettings = { anonymous: 100, token: 600, agent: 600, enrol: 10 };
+export const defaultRateLimits: RateLimitSettings = { anonymous: 100, token: 600, agent: 600, enrol: 10, login: 10 };
 
 export interface RateLimits {
-  /** @throws ProblemError `request.rate-limited` with `retry_after_s` */
-  consume(limit: keyof RateLimitSettings, key: string): Promise<void>;
+  /** What is left. @throws ProblemError `request.rate-limited` with `retry_after_s` */
+  consume(limit: keyof RateLimitSettings, key: string): Promise<Allowance>;
 }
 
-/** Counts in memory, per process, in windows of a minute. */
+const windowS = 60;
+
+/**
+ * Counts in windows of a minute, in memory: a manager is one process on its data, so that no store has to be asked, or
+ * can be away. Several managers on one database will count there, with this as what they fall back to.
+ */
 export function createRateLimits(settings: RateLimitSettings): RateLimits {
   const limiters = new Map(
     Object.entries(settings).map(([keyPrefix, points]: [string, number]) => [
       keyPrefix,
-      new RateLimiterMemory({ keyPrefix, points, duration: 60 }),
+      new RateLimiterMemory({ keyPrefix, points, duration: windowS }),
     ]),
   );
   return {
-    async consume(limit, key) {
+    async consume(policy, key) {
+      const quota = settings[policy];
       try {
-        await limiters.get(limit)?.consume(key);
+        const left = await limiters.get(policy)?.consume(key);
+        if (!left) throw new Error(`no limiter for ${policy}`);
+        return { policy, quota, windowS, remaining: left.remainingPoints, resetS: secondsOf(left) };
       } catch (error) {
         if (!(error instanceof RateLimiterRes)) throw error;
-        throw new ProblemError('request.rate-limited', `more than ${settings[limit]} requests in a minute`, {
-          details: { limit: settings[limit], retry_after_s: Math.ceil(error.msBeforeNext / 1000) },
+        throw new ProblemError('request.rate-limited', `more than ${quota} requests in a minute`, {
+          details: { policy, limit: quota, window_s: windowS, retry_after_s: secondsOf(error) },
         });
       }
     },
   };
 }
+
+const secondsOf = ({ msBeforeNext }: RateLimiterRes): number => Math.ceil(msBeforeNext / 1000);
 
 /** One subscriber: an IPv4 address, or the /64 that an IPv6 host can choose its addresses from. */
 export function addressKey(remoteAddress: string): string {

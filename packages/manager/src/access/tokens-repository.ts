@@ -3,27 +3,38 @@ import type { PageRequest } from '../database/page.ts';
 import type { Row, Tables } from '../database/schema.ts';
 
 export type TokenRecord = Row<'access_tokens'>;
+
 /** What is stored when a token is made; the tenant is the repository's. */
 type NewToken = Omit<TokenRecord, 'tenant_id' | 'last_used_at' | 'revoked_at'>;
+
+/** A token with who its owner is and what they may do; null where it has none, or none any more. */
+export interface OwnedToken extends TokenRecord {
+  readonly owner_name: string | null;
+  readonly owner_role: string | null;
+  readonly owner_disabled_at: string | null;
+}
 
 /** Access tokens of one tenant; only digests of their secrets. */
 export interface TokensRepository {
   insert(token: NewToken): Promise<void>;
   /** Revoked and expired ones too: the caller says why it refuses. */
-  find(id: string): Promise<TokenRecord | undefined>;
+  find(id: string): Promise<OwnedToken | undefined>;
   /** Not revoked, newest first; one row more than the limit when there is a next page. */
   list(page: PageRequest): Promise<readonly TokenRecord[]>;
   /** Not revoked and not expired. */
   listUsable(now: string): Promise<readonly TokenRecord[]>;
   touch(id: string, at: string): Promise<void>;
-  /** False when there is no such token, or none that could still be revoked. */
-  revoke(id: string, at: string): Promise<boolean>;
+  /** The token, unless there is none that could still be revoked. */
+  revoke(id: string, at: string): Promise<TokenRecord | undefined>;
+  /** Revokes all that belong to a person. */
+  revokeOf(userId: string, at: string): Promise<void>;
+  /** Forgets at most `limit` that were revoked or expired before a time. */
+  removeDead(before: string, limit: number): Promise<void>;
 }
 
 export function createTokensRepository(db: Kysely<Tables>, tenantId: string): TokensRepository {
   const select = () => db.selectFrom('access_tokens').selectAll().where('tenant_id', '=', tenantId);
-  const update = (id: string) => db.updateTable('access_tokens').where('tenant_id', '=', tenantId).where('id', '=', id);
-
+  const update = () => db.updateTable('access_tokens').where('tenant_id', '=', tenantId);
   return {
     async insert(token) {
       await db
@@ -31,7 +42,17 @@ export function createTokensRepository(db: Kysely<Tables>, tenantId: string): To
         .values({ ...token, tenant_id: tenantId, last_used_at: null, revoked_at: null })
         .execute();
     },
-    find: async (id) => await select().where('id', '=', id).executeTakeFirst(),
+    find: async (id) =>
+      await db
+        .selectFrom('access_tokens')
+        .leftJoin('users', (join) =>
+          join.onRef('users.tenant_id', '=', 'access_tokens.tenant_id').onRef('users.id', '=', 'access_tokens.user_id'),
+        )
+        .selectAll('access_tokens')
+        .select(['users.name as owner_name', 'users.role as owner_role', 'users.disabled_at as owner_disabled_at'])
+        .where('access_tokens.tenant_id', '=', tenantId)
+        .where('access_tokens.id', '=', id)
+        .executeTakeFirst(),
     async list({ limit, after }) {
       const [createdAt, id] = (after ?? []) as readonly string[];
       return await select()
@@ -52,14 +73,26 @@ export function createTokensRepository(db: Kysely<Tables>, tenantId: string): To
         .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
         .execute(),
     async touch(id, at) {
-      await update(id).set({ last_used_at: at }).execute();
+      await update().where('id', '=', id).set({ last_used_at: at }).execute();
     },
-    async revoke(id, at) {
-      const { numUpdatedRows } = await update(id)
-        .set({ revoked_at: at })
+    revoke: async (id, at) =>
+      await update()
+        .where('id', '=', id)
         .where('revoked_at', 'is', null)
-        .executeTakeFirst();
-      return numUpdatedRows > 0n;
+        .set({ revoked_at: at })
+        .returningAll()
+        .executeTakeFirst(),
+    async revokeOf(userId, at) {
+      await update().where('user_id', '=', userId).where('revoked_at', 'is', null).set({ revoked_at: at }).execute();
+    },
+    async removeDead(before, limit) {
+      const dead = db
+        .selectFrom('access_tokens')
+        .select('id')
+        .where('tenant_id', '=', tenantId)
+        .where((where) => where.or([where('revoked_at', '<', before), where('expires_at', '<', before)]))
+        .limit(limit);
+      await db.deleteFrom('access_tokens').where('tenant_id', '=', tenantId).where('id', 'in', dead).execute();
     },
   };
 }

@@ -1,53 +1,65 @@
-import { parseDuration, ProblemError, isoTime, type Clock } from '@sbox/core';
+import { parseDuration, ProblemError, isoTime } from '@sbox/core';
 import type { Handlers } from '@sbox/daemon/serve';
-import type { OperatorContract, Permission } from '@sbox/protocol';
+import { permissionsOfRole, type OperatorContract, type Permission } from '@sbox/protocol';
 import { readPage, toPage } from '../database/page.ts';
-import type { Access } from './access.ts';
-import type { TokenRecord, TokensRepository } from './tokens-repository.ts';
+import type { Store } from '../database/store.ts';
+import { refuseBeyond } from './grant.ts';
+import type { TokenRecord } from './tokens-repository.ts';
+import { makeToken, type TokensDeps } from './tokens.ts';
 
-export interface TokensHandlersDeps {
-  readonly access: Pick<Access, 'issue'>;
-  readonly tokens: TokensRepository;
-  readonly clock: Clock;
+export interface TokensHandlersDeps extends Omit<TokensDeps, 'tokens'> {
+  readonly store: Store;
 }
 
 const longestTtlMs = 3650 * 86_400_000;
 
 /** What people do with tokens. */
 export const createTokensHandlers = ({
-  access,
-  tokens,
-  clock,
+  store,
+  ...world
 }: TokensHandlersDeps): Handlers<OperatorContract['tokens']> => ({
   async list({ query }) {
     const page = readPage(query, 2);
-    const rows = await tokens.list(page);
+    const rows = await store.tokens.list(page);
     const { items, next_cursor } = toPage(rows, page.limit, ({ created_at, id }) => [created_at, id]);
     return { items: items.map(describe), next_cursor };
   },
-  async create({ body }, { caller }) {
-    const permissions = body.permissions as Permission[];
-    const beyond = permissions.find((permission) => !caller.permissions.has(permission));
-    if (beyond !== undefined)
-      throw new ProblemError('auth.forbidden', `${caller.name} cannot hand on ${beyond}, which it does not hold`, {
-        details: { permission: beyond },
-      });
-    const ttlMs = body.ttl === undefined ? undefined : parseDuration(body.ttl);
-    if (ttlMs !== undefined && ttlMs > longestTtlMs)
-      throw new ProblemError('request.invalid', 'body ttl: a token lives for ten years at most; without ttl for ever');
-    const { text, record } = await access.issue({ name: body.name, kind: 'svc', permissions, ttlMs });
-    return { ...describe(record), token: text };
+  async create({ body: { name, role, permissions = [], ttl, personal } }, { caller }) {
+    const granted = role === undefined ? (permissions as Permission[]) : permissionsOfRole(role);
+    refuseBeyond(caller, granted, `hand on the token ${name}`);
+    if (personal && caller.user_id === undefined)
+      throw new ProblemError('session.none', `${caller.name} is no person, so it can have no personal token`);
+    const issued = makeToken(world, {
+      name,
+      kind: personal ? 'pat' : 'svc',
+      permissions: permissions as Permission[],
+      role,
+      userId: personal ? caller.user_id : undefined,
+      ttlMs: readTtl(ttl),
+    });
+    await store.transaction(async (tx) => {
+      await tx.tokens.insert(issued.record);
+      await tx.events.add('token.created', { token_id: issued.record.id, name });
+    });
+    return { ...describe(issued.record), token: issued.text };
   },
-  async remove({ params }) {
-    if (await tokens.revoke(params.id, isoTime(clock.now()))) return;
-    throw new ProblemError('token.not-found', `there is no token ${params.id}`);
+  async remove({ params: { id } }) {
+    await store.transaction(async (tx) => {
+      const revoked = await tx.tokens.revoke(id, isoTime(world.clock.now()));
+      if (!revoked) throw new ProblemError('token.not-found', `there is no token ${id}`);
+      await tx.events.add('token.revoked', { token_id: id, name: revoked.name });
+    });
   },
 });
 
-const describe = ({ id, name, permissions, created_at, expires_at }: Omit<TokenRecord, 'tenant_id'>) => ({
-  id,
-  name,
-  permissions: JSON.parse(permissions) as string[],
-  created_at,
-  expires_at,
-});
+function readTtl(ttl: string | undefined): number | undefined {
+  const ttlMs = ttl === undefined ? undefined : parseDuration(ttl);
+  if (ttlMs === undefined || ttlMs <= longestTtlMs) return ttlMs;
+  throw new ProblemError('request.invalid', 'body ttl: a token lives for ten years at most; without ttl for ever');
+}
+
+const describe = (record: Omit<TokenRecord, 'tenant_id'>) => {
+  const { id, name, role, permissions, user_id, last4, created_at, expires_at, last_used_at } = record;
+  const words = JSON.parse(permissions) as string[];
+  return { id, name, role, permissions: words, user_id, last4, created_at, expires_at, last_used_at };
+};

@@ -13,8 +13,8 @@ import {
 } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import type { Caller } from '@sbox/daemon/serve';
-import { permissionNames, type Permission } from '@sbox/protocol';
-import type { TokenRecord, TokensRepository } from './tokens-repository.ts';
+import { permissionNames, permissionsOfRole, type Permission, type RoleName } from '@sbox/protocol';
+import type { OwnedToken, TokenRecord, TokensRepository } from './tokens-repository.ts';
 
 /** `admin` holds every permission, also those of later versions. */
 type Grant = Permission | 'admin';
@@ -22,7 +22,11 @@ type Grant = Permission | 'admin';
 export interface NewTokenOptions {
   readonly name: string;
   readonly kind: AccessToken['kind'];
-  readonly permissions: readonly Grant[];
+  /** Empty where there is a role. */
+  readonly permissions?: readonly Grant[];
+  readonly role?: RoleName | undefined;
+  /** The person it belongs to. */
+  readonly userId?: string | undefined;
   /** Without it the token does not expire. */
   readonly ttlMs?: number | undefined;
 }
@@ -46,7 +50,7 @@ const touchEveryMs = 60_000;
 /** A token that is not stored yet. */
 export function makeToken(
   { clock, newId, randomBytes }: Omit<TokensDeps, 'tokens'>,
-  { name, kind, permissions, ttlMs }: NewTokenOptions,
+  { name, kind, permissions = [], role, userId, ttlMs }: NewTokenOptions,
 ): IssuedToken {
   const id = newId('tok');
   const secret = encodeBase62(randomBytes(32));
@@ -61,6 +65,8 @@ export function makeToken(
       secret_sha256: digestOfSecret(secret).toString('hex'),
       last4: secret.slice(-4),
       permissions: JSON.stringify(permissions),
+      role: role ?? null,
+      user_id: userId ?? null,
       created_at: isoTime(now),
       expires_at: ttlMs === undefined ? null : isoTime(now + ttlMs),
       last_used_at: null,
@@ -70,13 +76,25 @@ export function makeToken(
 }
 
 /** The permissions of a stored token; words of a newer version of sbox are left out. */
-const grantsOf = ({ permissions }: Pick<TokenRecord, 'permissions'>): ReadonlySet<Permission> => {
+function grantsOf({ permissions, role }: Pick<TokenRecord, 'permissions' | 'role'>): ReadonlySet<Permission> {
+  if (role !== null) return permissionsOfRole(role);
   const words = JSON.parse(permissions) as readonly string[];
   return new Set(permissionNames.filter((permission) => words.includes(permission) || words.includes('admin')));
-};
+}
 
-export const isAdmin = ({ permissions }: Pick<TokenRecord, 'permissions'>): boolean =>
-  (JSON.parse(permissions) as readonly string[]).includes('admin');
+/** Whether it may do everything, whatever becomes of a person. */
+export const isAdmin = ({ permissions, role, user_id }: TokenRecord): boolean =>
+  user_id === null && (role === 'admin' || (JSON.parse(permissions) as readonly string[]).includes('admin'));
+
+/** A person's token opens what it holds and the person may still do. @throws ProblemError `auth.invalid` */
+function permissionsOf(record: OwnedToken): ReadonlySet<Permission> {
+  const granted = grantsOf(record);
+  if (record.user_id === null) return granted;
+  if (record.owner_role === null || record.owner_disabled_at !== null)
+    throw invalid('the person whose token this is may not come in any more');
+  const held = permissionsOfRole(record.owner_role);
+  return new Set([...granted].filter((permission) => held.has(permission)));
+}
 
 /** Who holds the token of an Authorization header. @throws ProblemError `auth.invalid` */
 export async function findBearer(authorization: string, { tokens, clock }: TokensDeps): Promise<Caller> {
@@ -89,12 +107,14 @@ export async function findBearer(authorization: string, { tokens, clock }: Token
   const isRight = timingSafeEqual(digestOfSecret(given.secret), storedDigest(record));
   if (!record || !isRight || record.kind !== given.kind) throw invalid('there is no such token');
   if (record.revoked_at !== null) throw invalid('the token was revoked');
+  const permissions = permissionsOf(record);
   const nowMs = clock.now();
   const now = isoTime(nowMs);
   if (record.expires_at !== null && record.expires_at <= now) throw invalid('the token has expired');
   if (record.last_used_at === null || Date.parse(record.last_used_at) <= nowMs - touchEveryMs)
     await tokens.touch(record.id, now);
-  return { kind: 'token', id: record.id, name: record.name, permissions: grantsOf(record) };
+  const caller = { kind: 'token', id: record.id, name: record.owner_name ?? record.name, permissions } as const;
+  return record.user_id === null ? caller : { ...caller, user_id: record.user_id };
 }
 
 const invalid = (detail: string): ProblemError => new ProblemError('auth.invalid', detail);

@@ -7,6 +7,8 @@ import { initial } from './migrations/0001-initial.ts';
 import { pipelines } from './migrations/0002-pipelines.ts';
 import { agentKeys } from './migrations/0003-agent-keys.ts';
 import { engines } from './migrations/0004-engines.ts';
+import { audit } from './migrations/0005-audit.ts';
+import { people } from './migrations/0006-people.ts';
 import type { Tables } from './schema.ts';
 
 export interface OpenDatabase extends AsyncDisposable {
@@ -17,9 +19,9 @@ const busyTimeoutMs = 5000;
 
 /**
  * Opens the file, or `:memory:`, and brings its schema up to date. What a transaction has committed survives a loss of
- * power (WAL with synchronous FULL).
+ * power (WAL with synchronous FULL). One that is shared with a manager that runs stays as that one made it.
  */
-export async function openDatabase(file: string): Promise<OpenDatabase> {
+export async function openDatabase(file: string, { isShared = false } = {}): Promise<OpenDatabase> {
   const sqlite = new SqliteDatabase(file, { timeout: busyTimeoutMs });
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
   try {
@@ -28,7 +30,7 @@ export async function openDatabase(file: string): Promise<OpenDatabase> {
     sqlite.pragma('journal_mode = WAL');
     sqlite.pragma('synchronous = FULL');
     sqlite.pragma('foreign_keys = ON');
-    await migrate(db);
+    await migrate(db, isShared);
   } catch (error) {
     await db.destroy();
     throw error;
@@ -36,14 +38,21 @@ export async function openDatabase(file: string): Promise<OpenDatabase> {
   return { db, [Symbol.asyncDispose]: async () => await db.destroy() };
 }
 
-async function migrate(db: Kysely<Tables>): Promise<void> {
+async function migrate(db: Kysely<Tables>, isShared: boolean): Promise<void> {
   const migrations = {
     '0001-initial': initial('blob'),
     '0002-pipelines': pipelines('blob'),
     '0003-agent-keys': agentKeys(),
     '0004-engines': engines('blob'),
+    '0005-audit': audit('blob', 'sqlite'),
+    '0006-people': people('blob'),
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => await Promise.resolve(migrations) } });
+  if (isShared) {
+    const known = await migrator.getMigrations();
+    if (known.every(({ executedAt }) => executedAt !== undefined)) return;
+    throw new ProblemError('manager.running', 'the manager that runs on this data is of an older version');
+  }
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
   throw new ProblemError('settings.invalid', 'the database is not one of this version of sbox', {

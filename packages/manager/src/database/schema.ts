@@ -283,11 +283,47 @@ export interface AccessTokenRow extends TenantRow {
   name: string;
   secret_sha256: string;
   last4: string;
+  /** JSON; empty where there is a role. */
   permissions: string;
+  role: string | null;
+  /** The person it belongs to; not a foreign key: a revoked token outlives the person. */
+  user_id: string | null;
   created_at: string;
   expires_at: string | null;
   last_used_at: string | null;
   revoked_at: string | null;
+}
+
+export interface UserRow extends TenantRow {
+  id: string;
+  name: string;
+  display_name: string;
+  /** With its salt and its parameters. */
+  password_hash: string;
+  role: string;
+  failed_attempts: number;
+  locked_until: string | null;
+  totp_secret: string | null;
+  /** The step of the last code that was taken: none is taken twice. */
+  totp_last_step: number | null;
+  /** JSON: SHA-256 of each recovery code that is left. */
+  totp_recovery: string | null;
+  disabled_at: string | null;
+  seen_at: string | null;
+  revision: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface SessionRow extends TenantRow {
+  id: string;
+  secret_sha256: string;
+  user_id: string;
+  remote_address: string;
+  user_agent: string;
+  created_at: string;
+  seen_at: string;
+  expires_at: string;
 }
 
 export interface IdempotencyRow extends TenantRow {
@@ -297,6 +333,35 @@ export interface IdempotencyRow extends TenantRow {
   status: number;
   answer: string;
   created_at: string;
+}
+
+/** Column for column what is hashed, and the hash; `object` and `change` are JSON. */
+export interface AuditEntryRow extends TenantRow {
+  seq: number;
+  v: number;
+  ts: string;
+  actor_type: string;
+  actor_id: string;
+  actor_name: string;
+  token_id: string | null;
+  ip: string;
+  request_id: string;
+  action: string;
+  object: string;
+  result: string;
+  code: string | null;
+  change: string;
+  prev: string;
+  hash: string;
+}
+
+export interface AuditCheckpointRow extends TenantRow {
+  seq: number;
+  hash: string;
+  ts: string;
+  signature: string;
+  keyid: string;
+  public_key: string;
 }
 
 export interface Tables {
@@ -324,7 +389,11 @@ export interface Tables {
   deployment_servers: DeploymentServerRow;
   events: EventRow;
   access_tokens: AccessTokenRow;
+  users: UserRow;
+  sessions: SessionRow;
   idempotency_keys: IdempotencyRow;
+  audit_entries: AuditEntryRow;
+  audit_checkpoints: AuditCheckpointRow;
 }
 
 export type Row<T extends keyof Tables> = Selectable<Tables[T]>;

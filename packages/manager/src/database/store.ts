@@ -1,5 +1,8 @@
 import type { Clock, NewId, SboxEvent } from '@sbox/core';
 import type { Kysely } from 'kysely';
+import type { Acting } from '../features/audit/acting.ts';
+import { createAuditRepository, type AuditRepository } from '../features/audit/audit-repository.ts';
+import { recordChange } from '../features/audit/record-change.ts';
 import { createConfigsRepository, type ConfigsRepository } from '../features/configs/configs-repository.ts';
 import {
   createDeploymentsRepository,
@@ -14,6 +17,9 @@ import {
 } from '../features/subscriptions/subscriptions-repository.ts';
 import { createRuleSetsRepository, type RuleSetsRepository } from '../features/rule-sets/rule-sets-repository.ts';
 import { createTemplatesRepository, type TemplatesRepository } from '../features/templates/templates-repository.ts';
+import { createTokensRepository, type TokensRepository } from '../access/tokens-repository.ts';
+import { createSessionsRepository, type SessionsRepository } from '../features/people/sessions-repository.ts';
+import { createUsersRepository, type UsersRepository } from '../features/people/users-repository.ts';
 import { createBlobsRepository, type BlobsRepository } from './blobs-repository.ts';
 import { createMetaRepository, type MetaRepository } from './meta-repository.ts';
 import type { Tables } from './schema.ts';
@@ -27,9 +33,13 @@ export interface Repositories {
   readonly deployments: DeploymentsRepository;
   readonly engines: EnginesRepository;
   readonly events: EventsRepository;
+  readonly audit: AuditRepository;
   readonly blobs: BlobsRepository;
   readonly ruleSets: RuleSetsRepository;
   readonly templates: TemplatesRepository;
+  readonly tokens: TokensRepository;
+  readonly users: UsersRepository;
+  readonly sessions: SessionsRepository;
 }
 
 export interface Store extends Repositories {
@@ -46,9 +56,11 @@ export interface StoreDeps {
   readonly newId: NewId;
   /** Hears of events once they are stored for good. */
   readonly published: (events: readonly SboxEvent[]) => void;
+  /** Who acts, for the audit log; nobody but the manager itself without it. */
+  readonly acting?: Pick<Acting, 'current'>;
 }
 
-export function createStore({ db, clock, newId, published }: StoreDeps, tenant = 'main'): Store {
+export function createStore({ db, clock, newId, published, acting }: StoreDeps, tenant = 'main'): Store {
   const repositories = (connection: Kysely<Tables>, added: (event: SboxEvent) => void): Repositories => ({
     meta: createMetaRepository(connection, tenant),
     subscriptions: createSubscriptionsRepository(connection, tenant),
@@ -59,17 +71,39 @@ export function createStore({ db, clock, newId, published }: StoreDeps, tenant =
     blobs: createBlobsRepository(connection, tenant),
     ruleSets: createRuleSetsRepository(connection, tenant),
     templates: createTemplatesRepository(connection, tenant),
+    tokens: createTokensRepository(connection, tenant),
+    users: createUsersRepository(connection, tenant),
+    sessions: createSessionsRepository(connection, tenant),
     events: createEventsRepository(connection, tenant, { clock, newId, added }),
+    audit: createAuditRepository(connection, tenant),
   });
-  return {
-    ...repositories(db, (event) => published([event])),
-    async transaction(run) {
-      const events: SboxEvent[] = [];
-      const result = await db
-        .transaction()
-        .execute(async (connection) => await run(repositories(connection, (event) => events.push(event))));
+  const transaction: Store['transaction'] = async (run) => {
+    const events: SboxEvent[] = [];
+    const actor = acting?.current();
+    let isRecorded = false;
+    try {
+      const result = await db.transaction().execute(async (connection) => {
+        const tx = repositories(connection, (event) => events.push(event));
+        const done = await run(tx);
+        isRecorded = await recordChange({ audit: tx.audit, clock }, actor, events);
+        return done;
+      });
       if (events.length > 0) published(events);
       return result;
+    } catch (error) {
+      // What was written is gone with the transaction.
+      if (isRecorded && actor) actor.recorded = undefined;
+      throw error;
+    }
+  };
+  const plain = repositories(db, () => {});
+  return {
+    ...plain,
+    // With its number and its entry in the audit log, or not at all.
+    events: {
+      ...plain.events,
+      add: async (type, data) => await transaction(async (tx) => await tx.events.add(type, data)),
     },
+    transaction,
   };
 }

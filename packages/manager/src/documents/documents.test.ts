@@ -25,7 +25,7 @@ test.each([
 test('other methods answer 405', async () => {
   const response = await app.request('/docs', { method: 'POST' });
   expect(response.status).toBe(405);
-  expect(response.headers.get('allow')).toBe('GET');
+  expect(response.headers.get('allow')).toBe('GET, HEAD');
 });
 
 describe('the reference page', () => {

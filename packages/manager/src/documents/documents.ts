@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { ProblemError } from '@sbox/core';
+import { refuseOtherMethods, type App } from '@sbox/daemon/serve';
 import { agentRoutes, operatorContract } from '@sbox/protocol';
 import { asyncapi } from '@sbox/protocol/asyncapi';
 import { openapi, openapi30 } from '@sbox/protocol/openapi';
-import type { Hono } from 'hono';
 import { referencePage, referenceStyle } from './reference-page.ts';
 
 export interface DocumentsOptions {
@@ -17,7 +16,7 @@ const pageHeaders = {
 };
 
 /** The description of the API, for programs and for people. Open to all: it says nothing about this installation. */
-export function mountDocuments(app: Hono<{ Variables: { requestId: string } }>, { version }: DocumentsOptions): void {
+export function mountDocuments(app: App, { version }: DocumentsOptions): void {
   const info = { title: 'sbox manager', version, description: 'Runs fleets of proxy servers.' };
   const document = once(() => openapi({ ...operatorContract, agents: agentRoutes }, info));
   const json = (make: () => unknown) => once(() => JSON.stringify(make()));
@@ -34,10 +33,7 @@ export function mountDocuments(app: Hono<{ Variables: { requestId: string } }>, 
   ];
   for (const { path, type, text, headers } of documents) {
     app.get(path, (c) => c.body(text(), 200, { 'content-type': type, ...headers }));
-    app.all(path, (c) => {
-      c.header('allow', 'GET');
-      throw new ProblemError('route.method-not-allowed', `${c.req.method} is not GET`);
-    });
+    refuseOtherMethods(app, path, ['GET']);
   }
 }
 

@@ -335,6 +335,7 @@ export const configs = {
     ok: { status: 202, schema: deploymentSchema },
     problems: [
       'request.invalid',
+      'engine.unsupported',
       'engine.build-not-found',
       notFound,
       'config.version-not-found',

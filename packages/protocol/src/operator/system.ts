@@ -1,17 +1,6 @@
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
-import {
-  countSchema,
-  durationSchema,
-  idParams,
-  idSchema,
-  named,
-  nameSchema,
-  page,
-  pageQuery,
-  timeSchema,
-} from '../schema.ts';
-import { permissionNames } from '../permissions.ts';
+import { countSchema, idSchema, named, page, pageQuery, timeSchema } from '../schema.ts';
 
 export const eventSchema = named(
   'Event',
@@ -114,58 +103,5 @@ export const system = {
     ok: { status: 200, schema: z.object({ ok: z.literal(true) }) },
     problems: ['internal.unavailable'],
     example: {},
-  }),
-};
-
-const accessTokenSchema = named(
-  'AccessToken',
-  'A bearer token of a person or a program. The text is shown once, when it is made.',
-  z.object({
-    id: idSchema,
-    name: nameSchema,
-    permissions: z.array(z.string()),
-    created_at: timeSchema,
-    expires_at: z.nullable(timeSchema),
-  }),
-);
-
-export const tokens = {
-  list: route({
-    id: 'listTokens',
-    method: 'get',
-    path: '/api/v1/tokens',
-    summary: 'Access tokens; never their secrets',
-    permission: 'secrets:reveal',
-    query: pageQuery,
-    ok: { status: 200, schema: page(accessTokenSchema) },
-    problems: ['request.invalid'],
-    example: {},
-  }),
-  create: route({
-    id: 'createToken',
-    method: 'post',
-    path: '/api/v1/tokens',
-    summary: 'Make an access token; it can hold only what its maker holds',
-    permission: 'secrets:reveal',
-    body: z.strictObject({
-      name: nameSchema,
-      permissions: z.array(z.enum(permissionNames as [string, ...string[]])).check(z.minLength(1)),
-      /** Without it the token does not expire. */
-      ttl: z.optional(durationSchema),
-    }),
-    ok: { status: 201, schema: z.extend(accessTokenSchema, { token: z.string() }) },
-    problems: ['request.invalid', 'auth.forbidden'],
-    example: { body: { name: 'reader', permissions: ['status:read'] } },
-  }),
-  remove: route({
-    id: 'deleteToken',
-    method: 'delete',
-    path: '/api/v1/tokens/{id}',
-    summary: 'Revoke an access token',
-    permission: 'secrets:reveal',
-    params: idParams,
-    ok: { status: 204 },
-    problems: ['token.not-found'],
-    example: { params: { id: '{token}' } },
   }),
 };

@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { isoTime, ProblemError, toProblem, type Clock, type Generation } from '@sbox/core';
+import { isoTime, ProblemError, type Clock, type Generation } from '@sbox/core';
 import type { Hub } from '@sbox/daemon/hub';
 import { errorFields, type Logger } from '@sbox/daemon/log';
-import type { Guard, Upgrade } from '@sbox/daemon/serve';
+import { passGate, refuseConnection, type AddressOf, type Gatekeeper, type Upgrade } from '@sbox/daemon/serve';
 import {
   agentFrameSchema,
   agentStreamPath,
@@ -21,7 +20,8 @@ import type { CloneWatch } from './clone-watch.ts';
 import type { Desired } from './desired.ts';
 
 export interface StreamDeps {
-  readonly guard: Guard;
+  readonly gatekeeper: Gatekeeper;
+  readonly addressOf: AddressOf;
   readonly presence: Presence;
   readonly desired: Pick<Desired, 'newest'>;
   readonly clones: Pick<CloneWatch, 'admit'>;
@@ -53,7 +53,7 @@ const closeMs = 1000;
 
 const noBody = async (): Promise<Uint8Array> => await Promise.resolve(new Uint8Array());
 
-/** What the guard is asked: the upgrade is signed like every request of an agent. */
+/** What the gatekeeper is asked: the upgrade is signed like every request of an agent. */
 const upgradeRoute = route({
   id: 'openStream',
   method: 'get',
@@ -89,7 +89,7 @@ export function createStream(deps: StreamDeps): Stream {
             });
           });
         } catch (error) {
-          refuse(socket, error);
+          refuseConnection(socket, error);
         }
       })();
     },
@@ -160,8 +160,9 @@ async function openSession(
   if (early) hint(early);
 }
 
-/** The id of the server that asks. @throws ProblemError of the guard, or what is wrong with the upgrade */
-async function admit({ guard, clones }: StreamDeps, request: IncomingMessage, isStopping: boolean): Promise<string> {
+/** The id of the server that asks. @throws ProblemError of the gatekeeper, or what is wrong with the upgrade */
+async function admit(deps: StreamDeps, request: IncomingMessage, isStopping: boolean): Promise<string> {
+  const { gatekeeper, addressOf, clones } = deps;
   if (isStopping) throw new ProblemError('internal.unavailable', 'the manager is stopping');
   const path = request.url ?? '/';
   if (path.split('?')[0] !== agentStreamPath) throw new ProblemError('route.not-found', `no socket at ${path}`);
@@ -173,23 +174,16 @@ async function admit({ guard, clones }: StreamDeps, request: IncomingMessage, is
       value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
     ),
   );
-  const remoteAddress = request.socket.remoteAddress ?? 'local';
-  const caller = await guard(upgradeRoute, { method: 'GET', path, headers, readBody: noBody, remoteAddress });
+  const remoteAddress = addressOf(request.socket.remoteAddress ?? 'local', headers);
+  const caller = await passGate(gatekeeper, upgradeRoute, {
+    method: 'GET',
+    path,
+    headers,
+    readBody: noBody,
+    remoteAddress,
+  });
   clones.admit(caller.id, headers[bootHeader]);
   return caller.id;
-}
-
-function refuse(socket: Duplex, error: unknown): void {
-  const problem = toProblem(
-    error instanceof ProblemError ? error : new ProblemError('internal.error', 'the upgrade broke inside'),
-  );
-  const body = JSON.stringify(problem);
-  // An upgraded connection has no time limit: a caller that keeps its half open would hold it for ever.
-  socket.once('finish', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${problem.status} Refused\r\ncontent-type: application/problem+json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
 }
 
 type FrameOf<T extends ManagerFrame['type']> = Extract<ManagerFrame, { type: T }>;

@@ -116,6 +116,9 @@ async function writeRecipe(
   await checkRecipe(tx, next);
   const written = { revision: config.revision + 1, updated_at: isoTime(clock.now()) };
   await tx.configs.update(config.id, { ...omit(next, 'id'), ...written });
+  const keys = Object.keys(config) as (keyof Config)[];
+  const changed = keys.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(config[key]));
+  await tx.events.add('config.edited', { config_id: config.id, name: next.name, changed });
   return config.id;
 }
 

@@ -52,6 +52,8 @@ export function createJoinTokensService({ store, clock, newId, randomBytes, pin 
       await store.transaction(async (tx) => {
         if (name !== undefined) await refuseDouble(tx, name);
         await tx.servers.insertToken(record);
+        const { expires_at } = record;
+        await tx.events.add('join-token.created', { join_token_id: id, name: record.name, expires_at });
       });
       const token = formatJoinToken({ id, secret, pin });
       return { ...showToken(record), token, pin: `sha256:${hex(pin)}` };
@@ -63,7 +65,10 @@ export function createJoinTokensService({ store, clock, newId, randomBytes, pin 
       return { items: items.map(showToken), next_cursor };
     },
     async remove(id: string): Promise<void> {
-      if (!(await store.servers.removeToken(id))) throw new ProblemError('join-token.not-found', `join token ${id}`);
+      await store.transaction(async (tx) => {
+        if (!(await tx.servers.removeToken(id))) throw new ProblemError('join-token.not-found', `join token ${id}`);
+        await tx.events.add('join-token.deleted', { join_token_id: id });
+      });
     },
   };
 }

@@ -151,6 +151,7 @@ function writesOf(deps: SubscriptionsDeps) {
         const changes = { pinned_version: version, revision: found.revision + 1, updated_at: isoTime(clock.now()) };
         await tx.subscriptions.update(found.id, changes);
         await unfollowed.add(tx.meta, found.id);
+        await tx.events.add('subscription.pinned', { subscription_id: found.id, name: found.name, version });
         return found;
       });
       deps.changed(row.id);
@@ -226,6 +227,14 @@ async function writeRow(
       : nextFetchAt(deps, { refresh_every: change.refresh_every ?? row.refresh_every, source }),
     // Another source knows nothing of the old one's validators.
     ...(hasNewSource ? { etag: null, last_modified: null, usage: null } : {}),
+  });
+  await tx.events.add('subscription.edited', {
+    subscription_id: row.id,
+    name: change.name ?? row.name,
+    changed: [
+      ...(['name', 'refresh_every', 'min_share'] as const).filter((key) => (change[key] ?? row[key]) !== row[key]),
+      ...(hasNewSource ? ['source'] : []),
+    ],
   });
   return { row, hasNewSource };
 }

@@ -1,10 +1,11 @@
 import { isoTime, messageOf, ProblemError } from '@sbox/core';
 import type { Metrics } from '@sbox/daemon/metrics';
 import type { Handlers } from '@sbox/daemon/serve';
-import type { OperatorContract } from '@sbox/protocol';
+import { auditFaults, type OperatorContract } from '@sbox/protocol';
 import type { Store } from '../../database/store.ts';
 import { readPage, toPage } from '../../database/page.ts';
 import type { metricTable } from '../../metric-table.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { LocalEngine } from '../configs/engine-check.ts';
 import type { ServersService } from '../servers/servers-service.ts';
 
@@ -17,6 +18,8 @@ export interface SystemDeps {
   readonly startedMs: number;
   readonly pin: string;
   readonly epoch: number;
+  /** Where the audit log was found to be broken. */
+  readonly brokenAudit: Audit['broken'];
 }
 
 export function createSystemRoutes(deps: SystemDeps): Handlers<OperatorContract['system']> {
@@ -32,9 +35,16 @@ export function createSystemRoutes(deps: SystemDeps): Handlers<OperatorContract[
   const engineCheck = engine
     ? { name: 'engine', ok: true, detail: `sing-box ${engine.target.version}` }
     : { name: 'engine', ok: true, detail: 'none here: versions are checked by the servers' };
+  const auditCheck = () => {
+    const broken = deps.brokenAudit();
+    const detail = broken
+      ? `entry ${broken.seq}: ${auditFaults[broken.fault]}`
+      : 'the last entries that were signed held';
+    return { name: 'audit', ok: !broken, detail };
+  };
   return {
     async health() {
-      const checks = [await databaseCheck(), engineCheck];
+      const checks = [await databaseCheck(), engineCheck, auditCheck()];
       return { ok: checks.every(({ ok }) => ok), checks };
     },
     async status() {

@@ -1,0 +1,64 @@
+import type { BytesAnswer } from '@sbox/protocol';
+import type { Caller, Exchange, GuardedRequest, RequestArgs, Step } from '../exchange.ts';
+
+/** What a handler knows besides its arguments. */
+export interface RequestContext {
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly remoteAddress: string;
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal;
+  /** The body as it came. */
+  readonly rawBody: Uint8Array;
+  readonly request: Pick<GuardedRequest, 'headers' | 'remoteAddress' | 'connection'>;
+  /** Sets a header of the answer. */
+  readonly setHeader: (name: string, value: string) => void;
+}
+
+export type AnyHandler = (args: RequestArgs, context: RequestContext) => Promise<unknown>;
+
+/** The last step: the handler, and its result as the answer that the route declares. */
+export const createHandle =
+  (handler: AnyHandler): Step =>
+  async (exchange) => {
+    exchange.isHandled = true;
+    return answer(exchange, await handler(exchange.args, contextOf(exchange)));
+  };
+
+const contextOf = (exchange: Exchange): RequestContext => ({
+  requestId: exchange.requestId,
+  caller: exchange.caller,
+  remoteAddress: exchange.request.remoteAddress,
+  // Made when it is asked for: most handlers never do.
+  get signal() {
+    return exchange.signal;
+  },
+  rawBody: exchange.rawBody,
+  request: exchange.request,
+  setHeader: exchange.setHeader,
+});
+
+function answer({ route: { ok }, respond }: Exchange, result: unknown): Response {
+  if ('bytes' in ok) return answerBytes(respond, ok.bytes, result as BytesAnswer);
+  if (!('schema' in ok)) return respond(null, 204);
+  const revision = (result as { revision?: unknown } | null)?.revision;
+  return respond(JSON.stringify(result), ok.status, {
+    'content-type': 'application/json',
+    ...(typeof revision === 'number' ? { etag: `"${revision}"` } : {}),
+  });
+}
+
+function answerBytes(
+  respond: Exchange['respond'],
+  mediaType: string,
+  { bytes, etag, range, encoding, headers }: BytesAnswer,
+): Response {
+  const shared = { ...headers, ...(etag === undefined ? {} : { etag }) };
+  if (bytes === undefined) return respond(null, 304, shared);
+  return respond(bytes, range === undefined ? 200 : 206, {
+    ...shared,
+    ...(range === undefined ? {} : { 'content-range': range }),
+    'content-type': mediaType,
+    ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+  });
+}

@@ -1,0 +1,45 @@
+import { isoTime, ProblemError, type Clock } from '@sbox/core';
+import { sha256 } from '@sbox/daemon/keys';
+import { permissionsOfRole } from '@sbox/protocol';
+import type { OwnedSession, SessionsRepository, SessionTimes } from '../features/people/sessions-repository.ts';
+import type { Authenticator } from './access.ts';
+import { readSessionCookie, refuseForeignOrigin } from './session-cookie.ts';
+
+const idleMs = 30 * 60_000;
+/** However much it is used. */
+export const sessionMs = 12 * 3_600_000;
+const touchEveryMs = 60_000;
+
+export interface SessionAuthenticatorDeps {
+  readonly sessions: Pick<SessionsRepository, 'findBySecret' | 'touch'>;
+  readonly clock: Clock;
+  /** Networks of proxies in front. */
+  readonly trustedProxies: readonly string[];
+}
+
+/** The session of a cookie; requests that carry a token as well are judged by that alone. */
+export const createSessionAuthenticator =
+  ({ sessions, clock, trustedProxies }: SessionAuthenticatorDeps): Authenticator =>
+  async (request) => {
+    const secret = readSessionCookie(request, trustedProxies);
+    if (secret === undefined || request.headers['authorization'] !== undefined) return undefined;
+    const session = await sessions.findBySecret(digestOfSession(secret));
+    const nowMs = clock.now();
+    if (!session || isOver(session, sessionTimes(nowMs)))
+      throw new ProblemError('auth.session-ended', 'the session is over, or was ended');
+    refuseForeignOrigin(request, trustedProxies);
+    if (Date.parse(session.seen_at) <= nowMs - touchEveryMs) await sessions.touch(session.id, isoTime(nowMs));
+    const { id, name, user_id, role } = session;
+    return { kind: 'session', id, name, user_id, permissions: permissionsOfRole(role) };
+  };
+
+/** What is stored of the secret in a cookie: 256 random bits need no slow hash. */
+export const digestOfSession = (secret: string): string => Buffer.from(sha256(Buffer.from(secret))).toString('hex');
+
+export const sessionTimes = (nowMs: number): SessionTimes => ({
+  now: isoTime(nowMs),
+  idleSince: isoTime(nowMs - idleMs),
+});
+
+const isOver = ({ expires_at, seen_at, disabled_at }: OwnedSession, { now, idleSince }: SessionTimes): boolean =>
+  disabled_at !== null || expires_at <= now || seen_at <= idleSince;

@@ -1,0 +1,83 @@
+import type { Clock } from '@sbox/core';
+import { errorFields, type Logger } from '@sbox/daemon/log';
+import type { Exchange, MountOptions, Step } from '@sbox/daemon/serve';
+import type { Route } from '@sbox/protocol';
+import type { Store } from '../../database/store.ts';
+import type { Acting, Actor } from './acting.ts';
+import { appendEntry } from './append-entry.ts';
+import { verdictOn, type Refusals } from './audit-refusals.ts';
+import { describeActor } from './record-change.ts';
+
+export interface AuditStepDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly acting: Acting;
+  readonly refusals: Refusals;
+}
+
+export interface AuditStep {
+  readonly around: Step;
+  readonly refused: NonNullable<MountOptions['refused']>;
+}
+
+/** What servers say of themselves all day; it orders nothing, and is kept as events. */
+const unrecorded: ReadonlySet<string> = new Set(['postStatus']);
+
+const changes = ({ method, id }: Route): boolean => method !== 'get' && !unrecorded.has(id);
+
+/** Words that a query takes for true, as `z.stringbool` reads them. */
+const yes = /^(?:true|1|yes|on|y|enabled)$/i;
+
+/** A read whose answer has secrets in it. */
+function showsSecrets({ route, request }: Exchange): boolean {
+  if (route.method !== 'get') return false;
+  if (route.permission === 'secrets:reveal') return true;
+  const [, query = ''] = request.path.split('?', 2);
+  return yes.test(new URLSearchParams(query).get('reveal') ?? '');
+}
+
+const actorOf = ({ caller, request, requestId, route, params }: Exchange): Actor => ({
+  caller,
+  remoteAddress: request.remoteAddress,
+  requestId,
+  routeId: route.id,
+  object: params,
+});
+
+/** Says who acts while a handler runs, and records what leaves no change: reads of secrets, refusals and failures. */
+export function createAuditStep({ store, clock, log, acting, refusals }: AuditStepDeps): AuditStep {
+  const note = async (exchange: Exchange, error: unknown): Promise<void> => {
+    const isWorthIt = verdictOn(error).result === 'denied' || changes(exchange.route) || showsSecrets(exchange);
+    if (!isWorthIt) return;
+    try {
+      await refusals.add(actorOf(exchange), error);
+    } catch (cause) {
+      // The caller is answered why its request came to nothing, not why that could not be written down.
+      log.error('a refusal could not be recorded', { request_id: exchange.requestId, ...errorFields(cause) });
+    }
+  };
+  const noteRead = async (exchange: Exchange): Promise<void> => {
+    const entry = { ...describeActor(actorOf(exchange)), result: 'ok', code: null, change: [] };
+    await store.transaction(async ({ audit }) => await appendEntry(audit, clock, entry));
+  };
+  const handled = async (exchange: Exchange, next: () => Promise<Response>): Promise<Response> => {
+    try {
+      const response = await next();
+      // Before the answer goes out: secrets that nobody could record are not shown.
+      if (showsSecrets(exchange)) await noteRead(exchange);
+      return response;
+    } catch (error) {
+      // What did not come to the handler is told to `refused`; a refusal that was written with its event is there.
+      if (exchange.isHandled && acting.current()?.recorded !== 'denied') await note(exchange, error);
+      throw error;
+    }
+  };
+  return {
+    around: async (exchange, next) =>
+      changes(exchange.route)
+        ? await acting.run(actorOf(exchange), async () => await handled(exchange, next))
+        : await handled(exchange, next),
+    refused: note,
+  };
+}

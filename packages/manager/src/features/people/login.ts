@@ -1,0 +1,204 @@
+import { isoTime, ProblemError, type Clock, type NewId, type RandomBytes } from '@sbox/core';
+import type { Caller } from '@sbox/daemon/serve';
+import type { RoleName } from '@sbox/protocol';
+import { digestOfSession, sessionMs } from '../../access/sessions.ts';
+import { makeToken } from '../../access/tokens.ts';
+import type { Repositories, Store } from '../../database/store.ts';
+import type { Passwords } from './passwords.ts';
+import { hasTotp, makeRecoveryCodes, makeSecret, useCode, type NewSecret } from './totp.ts';
+import { changePassword, changeTotp } from './users-service.ts';
+import type { User } from './users-repository.ts';
+
+export interface LoginDeps {
+  readonly store: Store;
+  readonly passwords: Passwords;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly randomBytes: RandomBytes;
+}
+
+export interface Credentials {
+  readonly name: string;
+  readonly password: string;
+  readonly code?: string | undefined;
+}
+
+/** Where somebody logs in from, for the list of sessions. */
+export interface LoginPlace {
+  readonly remoteAddress: string;
+  readonly userAgent: string;
+}
+
+export interface Opened {
+  readonly id: string;
+  readonly user: User;
+  readonly expires_at: string;
+  /** What the caller shows from now on: the text of a token, or the secret of a session. */
+  readonly secret: string;
+}
+
+export type Login = ReturnType<typeof createLogin>;
+
+const freeFailures = 5;
+const firstLockMs = 30_000;
+/** Bounded, so that who guesses cannot keep a person out for days. */
+const longestLockMs = 15 * 60_000;
+const sessionsKept = 50;
+
+/** How long nothing is right after so many failures in a row. */
+const lockMs = (failures: number): number =>
+  failures < freeFailures ? 0 : Math.min(firstLockMs * 2 ** Math.min(failures - freeFailures, 10), longestLockMs);
+
+/** People come in, and go. Every refusal looks the same, whether the name, the password or the time is wrong. */
+export function createLogin(deps: LoginDeps) {
+  const { store, clock, newId, randomBytes } = deps;
+  return {
+    async openSession(given: Credentials, { remoteAddress, userAgent }: LoginPlace): Promise<Opened> {
+      const secret = Buffer.from(randomBytes(32)).toString('base64url');
+      return await enter(deps, given, async (tx, user) => {
+        const [id, created_at] = [newId('ses'), isoTime(clock.now())];
+        const expires_at = isoTime(clock.now() + sessionMs);
+        await tx.sessions.insert({
+          id,
+          user_id: user.id,
+          created_at,
+          seen_at: created_at,
+          expires_at,
+          secret_sha256: digestOfSession(secret),
+          remote_address: remoteAddress,
+          user_agent: userAgent.slice(0, 120),
+        });
+        await tx.sessions.removeBeyond(user.id, sessionsKept);
+        return { id, user, expires_at, secret };
+      });
+    },
+    /** A personal token instead of a session, for programs that people use; it holds the role that the person has now. */
+    async openToken(given: Credentials): Promise<Opened> {
+      return await enter(deps, given, async (tx, user) => {
+        const { text, record } = makeToken(deps, {
+          name: `login-${user.name}`.slice(0, 64),
+          kind: 'pat',
+          role: user.role as RoleName,
+          userId: user.id,
+          ttlMs: sessionMs,
+        });
+        await tx.tokens.insert(record);
+        return { id: record.id, user, expires_at: record.expires_at ?? '', secret: text };
+      });
+    },
+    async close(caller: Caller): Promise<void> {
+      const user_id = personOf(caller);
+      await store.transaction(async (tx) => {
+        const ended = { session_id: caller.id, user_id, name: caller.name };
+        if (caller.kind === 'session') await tx.sessions.remove(caller.id);
+        else await tx.tokens.revoke(caller.id, isoTime(clock.now()));
+        await tx.events.add('session.closed', ended);
+      });
+    },
+    async changeOwnPassword(caller: Caller, current: string, password: string): Promise<void> {
+      const userId = personOf(caller);
+      const hash = await deps.passwords.hash(password);
+      await prove(deps, { name: userId, password: current }, async (tx, user) => {
+        await changePassword(tx, user, hash, isoTime(clock.now()));
+      });
+    },
+    /** A secret that is not used yet; asked again, there is another one. */
+    async startTotp(caller: Caller, current: string): Promise<NewSecret> {
+      return await prove(deps, { name: personOf(caller), password: current }, async (tx, user) => {
+        refuseActive(user);
+        const made = makeSecret(user.name, randomBytes);
+        await changeTotp(tx, user, { totp_secret: made.secret, totp_last_step: null }, isoTime(clock.now()));
+        return made;
+      });
+    },
+    confirmTotp: async (caller: Caller, code: string) =>
+      await store.transaction(async (tx) => await confirmTotp(tx, personOf(caller), code, deps)),
+  };
+}
+
+function personOf({ user_id, name }: Caller): string {
+  if (user_id !== undefined) return user_id;
+  throw new ProblemError('session.none', `${name} is a token of no person`);
+}
+
+/** The authenticator shows that it has the secret. @returns codes for the day when it is lost */
+async function confirmTotp(
+  tx: Repositories,
+  userId: string,
+  code: string,
+  { clock, randomBytes }: LoginDeps,
+): Promise<{ readonly recovery_codes: string[] }> {
+  const user = await tx.users.find(userId);
+  if (user) refuseActive(user);
+  const used = user?.totp_secret && useCode(user, code, clock.now());
+  if (!user || !used) throw loginFailed();
+  const { codes, stored } = makeRecoveryCodes(randomBytes);
+  await changeTotp(tx, user, { ...used, totp_recovery: stored }, isoTime(clock.now()));
+  return { recovery_codes: codes };
+}
+
+function refuseActive(user: User): void {
+  if (hasTotp(user)) throw new ProblemError('totp.active', `${user.name} logs in with an authenticator already`);
+}
+
+const enter = async (
+  deps: LoginDeps,
+  given: Credentials,
+  open: (tx: Repositories, user: User) => Promise<Opened>,
+): Promise<Opened> =>
+  await prove({ ...deps, secondFactor: hasTotp }, given, async (tx, user) => {
+    const opened = await open(tx, user);
+    await tx.users.update(user.id, { failed_attempts: 0, locked_until: null, seen_at: isoTime(deps.clock.now()) });
+    await tx.events.add('session.opened', { session_id: opened.id, user_id: user.id, name: user.name });
+    return opened;
+  });
+
+interface ProofDeps extends LoginDeps {
+  /** Of whom a code is asked as well. */
+  readonly secondFactor?: (user: User) => boolean;
+}
+
+/**
+ * Does something for who knows the password. The person is read again after the slow hash: of many guesses at once only
+ * as many count as the lock allows, and a password that was changed in between is the old one.
+ * @throws ProblemError `auth.login-failed`, `auth.code-missing` where everything else was right
+ */
+async function prove<T>(
+  { store, passwords, clock, secondFactor = () => false }: ProofDeps,
+  { name, password, code }: Credentials,
+  run: (tx: Repositories, user: User) => Promise<T>,
+): Promise<T> {
+  const seen = await store.users.find(name);
+  const isRight = await passwords.verify(password, seen?.password_hash);
+  const done = await store.transaction(async (tx) => {
+    const user = seen && (await tx.users.find(seen.id));
+    const now = isoTime(clock.now());
+    if (!user || user.disabled_at !== null || (user.locked_until !== null && user.locked_until > now)) return undefined;
+    const isKnown = isRight && user.password_hash === seen.password_hash;
+    if (isKnown && secondFactor(user) && code === undefined)
+      throw new ProblemError('auth.code-missing', 'the password is right; a code is needed as well');
+    const used = secondFactor(user) ? useCode(user, code ?? '', clock.now()) : {};
+    if (isKnown && used) {
+      if (Object.keys(used).length > 0) await tx.users.update(user.id, used);
+      return { value: await run(tx, { ...user, ...used }) };
+    }
+    await countFailure(tx, user, clock.now());
+    return undefined;
+  });
+  if (done) return done.value;
+  throw loginFailed();
+}
+
+const loginFailed = (): ProblemError =>
+  new ProblemError(
+    'auth.login-failed',
+    'the name, the password or the code is wrong, or the user is locked or disabled',
+  );
+
+/** Not while the user is locked: who waits long enough gets in, however much others guess. */
+async function countFailure({ users, events }: Repositories, user: User, nowMs: number): Promise<void> {
+  const failed_attempts = user.failed_attempts + 1;
+  const delayMs = lockMs(failed_attempts);
+  await users.update(user.id, { failed_attempts, locked_until: delayMs === 0 ? null : isoTime(nowMs + delayMs) });
+  await events.add('session.refused', { user_id: user.id, name: user.name, failed_attempts });
+}
