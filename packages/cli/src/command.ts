@@ -21,6 +21,8 @@ export type OptionValue = string | boolean | readonly string[] | undefined;
 export interface Call {
   readonly host: Host;
   readonly out: Out;
+  /** All commands of the program. */
+  readonly commands: readonly CommandRow[];
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, OptionValue>>;
 }

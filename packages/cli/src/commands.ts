@@ -6,6 +6,7 @@ import { localCommands } from './commands/local-commands.ts';
 import { configCommands } from './commands/config-commands.ts';
 import { fleetCommands } from './commands/fleet-commands.ts';
 import { peopleCommands } from './commands/people-commands.ts';
+import { programCommands } from './commands/program-commands.ts';
 import { subscriptionCommands } from './commands/subscription-commands.ts';
 
 /** Every command of sboxmgr, in the order of the help. */
@@ -17,5 +18,6 @@ export const commands: readonly CommandRow[] = [
   ...fleetCommands,
   ...peopleCommands,
   ...auditCommands,
+  ...programCommands,
   ...ancestorCommands,
 ];

@@ -39,7 +39,7 @@ export async function runProgram(rows: readonly CommandRow[], argv: readonly str
     .configureOutput({ writeOut: host.stdout, writeErr: host.stderr, outputError: () => {} });
   for (const row of rows)
     addCommand(program, row, async (call) => {
-      exitCode = await run(row, call, host);
+      exitCode = await run(row, { ...call, commands: rows }, host);
     });
   try {
     await program.parseAsync([...argv], { from: 'user' });
@@ -50,7 +50,7 @@ export async function runProgram(rows: readonly CommandRow[], argv: readonly str
   }
 }
 
-type Bare = Omit<Call, 'host' | 'out'>;
+type Bare = Omit<Call, 'host' | 'out' | 'commands'>;
 
 function addCommand(program: Command, row: CommandRow, action: (call: Bare) => Promise<void>): void {
   const words = row.usage.split(' ').filter((word) => !/^[<[]/.test(word));
@@ -112,7 +112,7 @@ function toOption({ flags, summary, preset }: OptionRow): Option {
     : option;
 }
 
-async function run(row: CommandRow, call: Bare, host: Host): Promise<number> {
+async function run(row: CommandRow, call: Omit<Call, 'host' | 'out'>, host: Host): Promise<number> {
   const asked = row.hasOwnOutput ? undefined : call.options['output'];
   const format = call.options['json'] === true ? 'json' : (asked ?? 'table');
   const known = outputFormats.find((name) => name === format);

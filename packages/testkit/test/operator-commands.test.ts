@@ -99,6 +99,7 @@ test('configs: made, versioned, compared, rolled back, exported', async () => {
   expect(diff.stdout).not.toContain('secret-one');
   expect(await console.ok('config', 'rollback', 'main', '1', '--no-deploy')).toBe('version 3: 2 nodes\n');
   expect(await console.ok('config', 'versions', 'main')).toMatch(/^VERSION.*\n3 +2 .* admin +1\n/);
+  expect(await console.ok('config', 'version', 'main', '3')).toMatch(/^version: 3\n[^]*^rollback_of: 1\n/m);
   const exported = JSON.parse(await console.ok('config', 'export', 'main')) as { inbounds: { listen_port: number }[] };
   expect(exported.inbounds[0]?.listen_port).toBe(1080);
 

@@ -79,6 +79,12 @@ export const configCommands: readonly CommandRow[] = [
   },
   { usage: 'config versions <name>', summary: 'Versions, newest first', remote: true, load: load('versions') },
   {
+    usage: 'config version <name> <version>',
+    summary: 'One version: what it was made from, and what it was rendered for',
+    remote: true,
+    load: load('showVersion'),
+  },
+  {
     usage: 'config diff <name> <version>',
     summary: 'What changed in a version',
     remote: true,

@@ -165,6 +165,11 @@ export const versions = withClient(async (client, { out, args, host }) => {
   ]);
 });
 
+export const showVersion = withClient(async (client, call) => {
+  const params = { id: arg(call, 0), version: String(wholeNumber('VERSION', arg(call, 1))) };
+  await call.out.thing(await client.configs.version({ params }));
+});
+
 export const diff = withClient(async (client, call) => {
   const against = text(call, 'against');
   const found = await client.configs.diff({
