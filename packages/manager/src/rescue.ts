@@ -60,8 +60,8 @@ export async function openRescue(dataDir: string): Promise<Rescue> {
         return await letIn(tx, user);
       }),
     async setPassword(name, password) {
-      if (password.length < 12)
-        throw new ProblemError('request.invalid', 'the password must have at least 12 characters');
+      if (password.length < 12 || password.length > 256)
+        throw new ProblemError('request.invalid', 'the password must have 12 to 256 characters');
       const hash = await createPasswords(randomBytes).hash(password);
       return await change('rescueUser', async (tx) => {
         const user = await findUser(tx, name);

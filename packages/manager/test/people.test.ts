@@ -233,7 +233,7 @@ describe('users', () => {
     for (const role of ['admin', 'operator', 'secadmin', 'viewer'] as const) await makeUser(manager, role, role);
     const { users, tokens } = await clientOf(manager, 'secadmin');
     const headers = { 'if-match': '*' };
-    const update = async (id: string, body: { role?: RoleName; disabled?: boolean }) =>
+    const update = async (id: string, body: { name?: string; role?: RoleName; disabled?: boolean }) =>
       await codeOf(users.update({ params: { id }, headers, body }));
     const forbidden = 'auth.forbidden';
     expect(await codeOf(users.create({ body: { name: 'x', password, role: 'operator' } }))).toBe(forbidden);
@@ -251,6 +251,8 @@ describe('users', () => {
     expect(await update('operator', { role: 'admin' })).toBe(forbidden);
     expect(await update('operator', { disabled: false })).toBe(forbidden);
     expect(await update('operator', { role: 'viewer', disabled: false })).toBe('none');
+    expect(await update('admin', { name: 'other' })).toBe(forbidden);
+    expect(await update('viewer', { name: 'other' })).toBe('none');
   });
 
   test('are changed by who saw them as they are, and leave nothing behind', async () => {

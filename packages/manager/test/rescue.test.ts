@@ -26,6 +26,8 @@ test('who has the data gets in: beside a manager that runs, and without one', as
     expect((await manager.clientOf(token).session.get()).permissions).toContain('people:write');
     expect(await codeOf(rescue.unlock('nobody'))).toBe('user.not-found');
     expect(await codeOf(rescue.setPassword('anna', 'short'))).toBe('request.invalid');
+    // Longer than what can be typed at the door.
+    expect(await codeOf(rescue.setPassword('anna', 'x'.repeat(257)))).toBe('request.invalid');
   }
   const { items } = await events.list({ query: { type: 'user.changed' } });
   expect(items.map(({ data: { changed } }) => changed)).toEqual([['password'], ['unlocked']]);

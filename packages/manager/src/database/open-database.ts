@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises';
 import { ProblemError } from '@sbox/core';
 import SqliteDatabase from 'better-sqlite3';
-import { Kysely, SqliteDialect } from 'kysely';
+import { CompiledQuery, Kysely, SqliteDialect, type DatabaseConnection, type Dialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { initial } from './migrations/0001-initial.ts';
 import { pipelines } from './migrations/0002-pipelines.ts';
@@ -23,7 +23,7 @@ const busyTimeoutMs = 5000;
  */
 export async function openDatabase(file: string, { isShared = false } = {}): Promise<OpenDatabase> {
   const sqlite = new SqliteDatabase(file, { timeout: busyTimeoutMs });
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) });
+  const db = new Kysely<Tables>({ dialect: lockingAtOnce(new SqliteDialect({ database: sqlite })) });
   try {
     // Before the first write, so that the WAL gets the same mode.
     if (file !== ':memory:') await chmod(file, 0o600);
@@ -37,6 +37,21 @@ export async function openDatabase(file: string, { isShared = false } = {}): Pro
   }
   return { db, [Symbol.asyncDispose]: async () => await db.destroy() };
 }
+
+/**
+ * Transactions take the lock of writers when they begin. One that read before it writes cannot wait for another process
+ * (`sboxmgr rescue` beside a manager): SQLite refuses it at once, whatever the busy timeout is.
+ */
+const lockingAtOnce = (dialect: Dialect): Dialect => ({
+  createAdapter: () => dialect.createAdapter(),
+  createIntrospector: (db) => dialect.createIntrospector(db),
+  createQueryCompiler: () => dialect.createQueryCompiler(),
+  createDriver: () =>
+    Object.assign(dialect.createDriver(), {
+      beginTransaction: async (connection: DatabaseConnection) =>
+        void (await connection.executeQuery(CompiledQuery.raw('begin immediate'))),
+    }),
+});
 
 async function migrate(db: Kysely<Tables>, isShared: boolean): Promise<void> {
   const migrations = {

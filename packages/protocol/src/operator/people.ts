@@ -100,7 +100,7 @@ export const users = {
     method: 'patch',
     path: '/api/v1/users/{id}',
     summary:
-      'Change a user. Another role, and being disabled, end the sessions; only who holds all that the user holds may do it',
+      'Change a user. Another role, and being disabled, end the sessions; more rights, or another name, come only from who holds as much',
     permission: writes,
     params: idParams,
     headers: ifMatchHeaders,

@@ -16,7 +16,7 @@ export interface Refusals {
   flush(all?: boolean): Promise<void>;
 }
 
-/** Entries a minute of one caller; what it does beyond that is counted. */
+/** Entries a minute of one person or program; what it does beyond that is counted. */
 const mostOfCaller = 60;
 /** Words that a counted entry names of each kind. */
 const mostNamed = 10;
@@ -71,8 +71,9 @@ export function createRefusals({ store, clock }: RefusalsDeps): Refusals {
   return {
     async add(actor, error) {
       const { code, result } = verdictOn(error);
-      const { kind, id } = actor.caller;
-      if (kind === 'anonymous' || code === 'request.rate-limited' || isOverBudget(id))
+      const { kind, id, user_id } = actor.caller;
+      // Of a person, not of each of their tokens: they get as many of these as they like by logging in.
+      if (kind === 'anonymous' || code === 'request.rate-limited' || isOverBudget(user_id ?? id))
         return count(actor, code, result);
       await store.transaction(
         async ({ audit }) => await appendEntry(audit, clock, { ...describeActor(actor), result, code, change: [] }),
@@ -82,21 +83,31 @@ export function createRefusals({ store, clock }: RefusalsDeps): Refusals {
       const due = [...counts].filter(([, { sinceMs }]) => all || sinceMs <= clock.now() - minuteMs);
       if (due.length === 0) return;
       for (const [code] of due) counts.delete(code);
-      await store.transaction(async ({ audit }) => {
-        for (const [code, { sinceMs, result, count: times, ...named }] of due) {
-          const object = {
-            count: times,
-            since: isoTime(sinceMs),
-            addresses: [...named.addresses],
-            actions: [...named.actions],
-            actors: [...named.actors],
-          };
-          await appendEntry(audit, clock, { ...strangers, object, result, code });
-        }
-      });
+      try {
+        await store.transaction(async ({ audit }) => {
+          for (const [code, counted] of due) await appendEntry(audit, clock, { ...describeCounted(counted), code });
+        });
+      } catch (error) {
+        // Kept for the next time, together with what came meanwhile.
+        for (const [code, counted] of due)
+          counts.set(code, { ...counted, count: counted.count + (counts.get(code)?.count ?? 0) });
+        throw error;
+      }
     },
   };
 }
+
+const describeCounted = ({ sinceMs, result, count, addresses, actions, actors }: Counted) => ({
+  ...strangers,
+  result,
+  object: {
+    count,
+    since: isoTime(sinceMs),
+    addresses: [...addresses],
+    actions: [...actions],
+    actors: [...actors],
+  },
+});
 
 const strangers = {
   actor_type: 'anonymous',

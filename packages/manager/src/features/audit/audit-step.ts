@@ -33,8 +33,8 @@ const yes = /^(?:true|1|yes|on|y|enabled)$/i;
 function showsSecrets({ route, request }: Exchange): boolean {
   if (route.method !== 'get') return false;
   if (route.permission === 'secrets:reveal') return true;
-  const [, query = ''] = request.path.split('?', 2);
-  return yes.test(new URLSearchParams(query).get('reveal') ?? '');
+  const start = request.path.indexOf('?');
+  return start >= 0 && yes.test(new URLSearchParams(request.path.slice(start)).get('reveal') ?? '');
 }
 
 const actorOf = ({ caller, request, requestId, route, params }: Exchange): Actor => ({

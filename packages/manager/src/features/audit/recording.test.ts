@@ -219,6 +219,47 @@ describe('the step', () => {
     expect(entry?.object['actors']).toHaveLength(10);
   });
 
+  test('keeps what was counted when it cannot be written, and counts on', async () => {
+    await using opened = await openStep();
+    const { entries, store, clock } = opened;
+    let isFull = true;
+    const transaction: typeof store.transaction = async (run) => {
+      if (isFull) throw new Error('disk full');
+      return await store.transaction(run);
+    };
+    const refusals = createRefusals({ clock, store: { ...store, transaction } });
+    const missing = new ProblemError('auth.missing', 'x');
+    const stranger = { ...actor, caller: anonymous };
+    await refusals.add(stranger, missing);
+    const failing = refusals.flush(true);
+    await refusals.add(stranger, missing);
+    await expect(failing).rejects.toThrow('disk full');
+    isFull = false;
+    await refusals.flush(true);
+    expect(await entries()).toMatchObject([{ code: 'auth.missing', object: { count: 2 } }]);
+  });
+
+  test('writes sixty refusals a minute of a person, however many sessions they open', async () => {
+    await using opened = await openStep();
+    for (let index = 0; index < 70; index += 1)
+      await opened.refusals.add(
+        { ...actor, caller: { ...caller, id: `ses_${index}` } },
+        new ProblemError('auth.forbidden', 'x'),
+      );
+    expect(await opened.entries()).toHaveLength(60);
+  });
+
+  test('sees that secrets are asked for, whatever else the query says', async () => {
+    await using opened = await openStep();
+    const read = { ...write, method: 'get' } as const;
+    const asked = async (path: string) =>
+      await opened.around(exchangeOf({ route: read, request: { ...exchangeOf({}).request, path } }), answer);
+    await asked('/x?reveal=no');
+    expect(await opened.entries()).toEqual([]);
+    await asked('/x?name=a?&reveal=yes');
+    expect(await opened.entries()).toMatchObject([{ action: 'write', result: 'ok' }]);
+  });
+
   test('shows no secret that could not be recorded', async () => {
     await using opened = await openStep();
     const { around, store } = opened;

@@ -35,7 +35,7 @@ export type UsersService = ReturnType<typeof createUsersService>;
 
 /**
  * People and what they may do. Whoever gives permissions holds them: with a role, with a password, by letting somebody
- * in again. To take them away, `people:write` is enough; only the last admin stays.
+ * in again; a name is changed by who holds as much. To take them away, `people:write` is enough; only the last admin stays.
  */
 export function createUsersService({ store, passwords, clock, newId }: UsersDeps) {
   const now = (): string => isoTime(clock.now());
@@ -114,7 +114,11 @@ async function changeUser(tx: Repositories, id: string, { ifMatch, patch, caller
   const changed = Object.keys(changes).map((field) => (field === 'disabled_at' ? 'disabled' : field));
   if (changed.length === 0) return user.id;
   refuseBeyond(caller, added(user, changes), `give ${user.name} so much`);
-  if (changes.name !== undefined) await refuseTaken(tx, changes.name);
+  if (changes.name !== undefined) {
+    // A name that is free again could be taken by somebody who holds less, and would stand in the log for the first one.
+    refuseBeyond(caller, permissionsOfRole(user.role), `give ${user.name} another name`);
+    await refuseTaken(tx, changes.name);
+  }
   const next = { ...user, ...changes };
   if (next.role !== 'admin' || next.disabled_at !== null) await keepAnAdmin(tx, user);
   await tx.users.update(user.id, { ...changes, revision: user.revision + 1, updated_at: at });
