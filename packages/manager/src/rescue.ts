@@ -35,8 +35,13 @@ export async function openRescue(dataDir: string): Promise<Rescue> {
     return await acting.run(actor, async () => await store(acting).transaction(run));
   };
   const letIn = async (tx: Repositories, user: User, more: Partial<User> = {}) => {
-    const open = { failed_attempts: 0, locked_until: null, disabled_at: null };
-    await tx.users.update(user.id, { ...open, ...more, revision: user.revision + 1, updated_at: isoTime(clock.now()) });
+    await tx.guesses.forget(user.id);
+    await tx.users.update(user.id, {
+      disabled_at: null,
+      ...more,
+      revision: user.revision + 1,
+      updated_at: isoTime(clock.now()),
+    });
     return { name: user.name, role: user.role };
   };
   const opened = stack.move();

@@ -184,6 +184,33 @@ describe('logging in', () => {
     expect((await login(manager, 'anna')).status).toBe(201);
   });
 
+  test('who guesses from one address keeps nobody out who comes from another', async () => {
+    const clock = createFakeClock();
+    await using manager = await openManager({ trusted_proxies: ['127.0.0.0/8'] }, { clock });
+    await makeUser(manager, 'anna', 'admin');
+    const from = async (address: string, typed: string) =>
+      await send(manager, 'POST', '/api/v1/session', {
+        headers: { 'x-forwarded-for': address, 'x-forwarded-proto': 'https' },
+        body: { name: 'anna', password: typed, as: 'token' },
+      });
+    // A guess whenever the longest lock is over.
+    for (let guesses = 0; guesses < 8; guesses += 1) {
+      await clock.advance(15 * 60_000);
+      await from('192.0.2.1', 'not the password');
+    }
+    expect((await from('192.0.2.1', password)).status).toBe(401);
+    expect((await from('198.51.100.7', password)).status).toBe(201);
+    // What succeeds elsewhere is no help to who guesses.
+    expect((await from('192.0.2.1', password)).status).toBe(401);
+    // All of one /64 are one.
+    for (let guesses = 1; guesses <= 5; guesses += 1) await from(`2001:db8::${guesses}`, 'not the password');
+    expect((await from('2001:db8::99', password)).status).toBe(401);
+    expect((await from('2001:db8:0:1::1', password)).status).toBe(201);
+    await clock.advance(86_400_000);
+    expect((await from('192.0.2.1', 'not the password')).status).toBe(401);
+    expect((await from('192.0.2.1', password)).status).toBe(201);
+  });
+
   test('as a token: it is personal, and ends with the password, the role or the person', async () => {
     await using manager = await openManager();
     await makeUser(manager, 'anna', 'operator');

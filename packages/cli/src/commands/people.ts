@@ -10,7 +10,7 @@ type User = Awaited<ReturnType<OperatorClient['users']['get']>>;
 
 const stateOf = ({ disabled_at, locked_until }: User): string => {
   if (disabled_at !== null) return 'disabled';
-  return locked_until === null ? 'open' : `locked until ${locked_until}`;
+  return locked_until === null ? 'open' : `an address is locked until ${locked_until}`;
 };
 
 export const list = withClient(async (client, { out, host }) => {

@@ -301,8 +301,6 @@ export interface UserRow extends TenantRow {
   /** With its salt and its parameters. */
   password_hash: string;
   role: string;
-  failed_attempts: number;
-  locked_until: string | null;
   totp_secret: string | null;
   /** The step of the last code that was taken: none is taken twice. */
   totp_last_step: number | null;
@@ -313,6 +311,16 @@ export interface UserRow extends TenantRow {
   revision: number;
   created_at: string;
   updated_at: string;
+}
+
+export interface GuessRow extends TenantRow {
+  user_id: string;
+  /** Where it came from: an address, or the /64 of one. */
+  place: string;
+  /** In a row. */
+  failures: number;
+  locked_until: string | null;
+  guessed_at: string;
 }
 
 export interface SessionRow extends TenantRow {
@@ -390,6 +398,7 @@ export interface Tables {
   events: EventRow;
   access_tokens: AccessTokenRow;
   users: UserRow;
+  guesses: GuessRow;
   sessions: SessionRow;
   idempotency_keys: IdempotencyRow;
   audit_entries: AuditEntryRow;

@@ -18,6 +18,7 @@ import {
 import { createRuleSetsRepository, type RuleSetsRepository } from '../features/rule-sets/rule-sets-repository.ts';
 import { createTemplatesRepository, type TemplatesRepository } from '../features/templates/templates-repository.ts';
 import { createTokensRepository, type TokensRepository } from '../access/tokens-repository.ts';
+import { createGuessesRepository, type GuessesRepository } from '../features/people/guesses-repository.ts';
 import { createSessionsRepository, type SessionsRepository } from '../features/people/sessions-repository.ts';
 import { createUsersRepository, type UsersRepository } from '../features/people/users-repository.ts';
 import { createBlobsRepository, type BlobsRepository } from './blobs-repository.ts';
@@ -39,6 +40,7 @@ export interface Repositories {
   readonly templates: TemplatesRepository;
   readonly tokens: TokensRepository;
   readonly users: UsersRepository;
+  readonly guesses: GuessesRepository;
   readonly sessions: SessionsRepository;
 }
 
@@ -73,6 +75,7 @@ export function createStore({ db, clock, newId, published, acting }: StoreDeps, 
     templates: createTemplatesRepository(connection, tenant),
     tokens: createTokensRepository(connection, tenant),
     users: createUsersRepository(connection, tenant),
+    guesses: createGuessesRepository(connection, tenant),
     sessions: createSessionsRepository(connection, tenant),
     events: createEventsRepository(connection, tenant, { clock, newId, added }),
     audit: createAuditRepository(connection, tenant),

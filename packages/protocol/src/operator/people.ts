@@ -33,7 +33,7 @@ const userSchema = named(
     /** Logs in with a code of an authenticator as well. */
     totp: z.boolean(),
     disabled_at: z.nullable(timeSchema),
-    /** Nothing lets this person in before, after too many failures. */
+    /** Too many failures came from some address; from there nothing lets this person in before. From others it does. */
     locked_until: z.nullable(timeSchema),
     seen_at: z.nullable(timeSchema),
     /** Of sessions that are open. */

@@ -9,8 +9,6 @@ const tables: Readonly<Record<string, TableShape>> = {
       display_name: 'text',
       password_hash: 'text',
       role: 'text',
-      failed_attempts: 'integer',
-      'locked_until?': 'text',
       'totp_secret?': 'text',
       'totp_last_step?': 'integer',
       'totp_recovery?': 'text',
@@ -22,6 +20,11 @@ const tables: Readonly<Record<string, TableShape>> = {
     },
     key: ['id'],
     unique: ['name'],
+  },
+  guesses: {
+    columns: { user_id: 'text', place: 'text', failures: 'integer', 'locked_until?': 'text', guessed_at: 'text' },
+    key: ['user_id', 'place'],
+    foreign: [[['user_id'], 'users', ['id'], 'cascade']],
   },
   sessions: {
     columns: {
@@ -41,7 +44,7 @@ const tables: Readonly<Record<string, TableShape>> = {
   },
 };
 
-/** Users with their sessions; tokens that hold a role, and those that belong to a person. */
+/** Users with their sessions, and who tries to guess their passwords; tokens that hold a role, and those that belong to a person. */
 export const people = (bytes: BytesType) => ({
   async up(db: Kysely<unknown>): Promise<void> {
     await createTables(db, tables, bytes);

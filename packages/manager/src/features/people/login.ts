@@ -3,7 +3,9 @@ import type { Caller } from '@sbox/daemon/serve';
 import type { RoleName } from '@sbox/protocol';
 import { digestOfSession, sessionMs } from '../../access/sessions.ts';
 import { makeToken } from '../../access/tokens.ts';
+import { addressKey } from '../../access/rate-limits.ts';
 import type { Repositories, Store } from '../../database/store.ts';
+import type { Guess } from './guesses-repository.ts';
 import type { Passwords } from './passwords.ts';
 import { hasTotp, makeRecoveryCodes, makeSecret, useCode, type NewSecret } from './totp.ts';
 import { changePassword, changeTotp } from './users-service.ts';
@@ -29,6 +31,10 @@ export interface LoginPlace {
   readonly userAgent: string;
 }
 
+type Proof = Credentials & Pick<LoginPlace, 'remoteAddress'>;
+/** What somebody who is in already shows once more. */
+type Current = Omit<Proof, 'name' | 'code'>;
+
 export interface Opened {
   readonly id: string;
   readonly user: User;
@@ -41,11 +47,13 @@ export type Login = ReturnType<typeof createLogin>;
 
 const freeFailures = 5;
 const firstLockMs = 30_000;
-/** Bounded, so that who guesses cannot keep a person out for days. */
 const longestLockMs = 15 * 60_000;
+/** After so long without one, failures are forgotten. */
+const guessesKeptMs = 86_400_000;
+const placesKept = 1000;
 const sessionsKept = 50;
 
-/** How long nothing is right after so many failures in a row. */
+/** How long nothing from that place is right after so many failures in a row. */
 const lockMs = (failures: number): number =>
   failures < freeFailures ? 0 : Math.min(firstLockMs * 2 ** Math.min(failures - freeFailures, 10), longestLockMs);
 
@@ -55,7 +63,7 @@ export function createLogin(deps: LoginDeps) {
   return {
     async openSession(given: Credentials, { remoteAddress, userAgent }: LoginPlace): Promise<Opened> {
       const secret = Buffer.from(randomBytes(32)).toString('base64url');
-      return await enter(deps, given, async (tx, user) => {
+      return await enter(deps, { ...given, remoteAddress }, async (tx, user) => {
         const [id, created_at] = [newId('ses'), isoTime(clock.now())];
         const expires_at = isoTime(clock.now() + sessionMs);
         await tx.sessions.insert({
@@ -73,8 +81,8 @@ export function createLogin(deps: LoginDeps) {
       });
     },
     /** A personal token instead of a session, for programs that people use; it holds the role that the person has now. */
-    async openToken(given: Credentials): Promise<Opened> {
-      return await enter(deps, given, async (tx, user) => {
+    async openToken(given: Credentials, { remoteAddress }: Pick<LoginPlace, 'remoteAddress'>): Promise<Opened> {
+      return await enter(deps, { ...given, remoteAddress }, async (tx, user) => {
         const { text, record } = makeToken(deps, {
           name: `login-${user.name}`.slice(0, 64),
           kind: 'pat',
@@ -95,16 +103,16 @@ export function createLogin(deps: LoginDeps) {
         await tx.events.add('session.closed', ended);
       });
     },
-    async changeOwnPassword(caller: Caller, current: string, password: string): Promise<void> {
+    async changeOwnPassword(caller: Caller, current: Current, password: string): Promise<void> {
       const userId = personOf(caller);
       const hash = await deps.passwords.hash(password);
-      await prove(deps, { name: userId, password: current }, async (tx, user) => {
+      await prove(deps, { name: userId, ...current }, async (tx, user) => {
         await changePassword(tx, user, hash, isoTime(clock.now()));
       });
     },
     /** A secret that is not used yet; asked again, there is another one. */
-    async startTotp(caller: Caller, current: string): Promise<NewSecret> {
-      return await prove(deps, { name: personOf(caller), password: current }, async (tx, user) => {
+    async startTotp(caller: Caller, current: Current): Promise<NewSecret> {
+      return await prove(deps, { name: personOf(caller), ...current }, async (tx, user) => {
         refuseActive(user);
         const made = makeSecret(user.name, randomBytes);
         await changeTotp(tx, user, { totp_secret: made.secret, totp_last_step: null }, isoTime(clock.now()));
@@ -143,12 +151,12 @@ function refuseActive(user: User): void {
 
 const enter = async (
   deps: LoginDeps,
-  given: Credentials,
+  given: Proof,
   open: (tx: Repositories, user: User) => Promise<Opened>,
 ): Promise<Opened> =>
   await prove({ ...deps, secondFactor: hasTotp }, given, async (tx, user) => {
     const opened = await open(tx, user);
-    await tx.users.update(user.id, { failed_attempts: 0, locked_until: null, seen_at: isoTime(deps.clock.now()) });
+    await tx.users.update(user.id, { seen_at: isoTime(deps.clock.now()) });
     await tx.events.add('session.opened', { session_id: opened.id, user_id: user.id, name: user.name });
     return opened;
   });
@@ -165,7 +173,7 @@ interface ProofDeps extends LoginDeps {
  */
 async function prove<T>(
   { store, passwords, clock, secondFactor = () => false }: ProofDeps,
-  { name, password, code }: Credentials,
+  { name, password, code, remoteAddress }: Proof,
   run: (tx: Repositories, user: User) => Promise<T>,
 ): Promise<T> {
   const seen = await store.users.find(name);
@@ -173,16 +181,20 @@ async function prove<T>(
   const done = await store.transaction(async (tx) => {
     const user = seen && (await tx.users.find(seen.id));
     const now = isoTime(clock.now());
-    if (!user || user.disabled_at !== null || (user.locked_until !== null && user.locked_until > now)) return undefined;
+    const place = addressKey(remoteAddress);
+    const guess = user && (await tx.guesses.find(user.id, place));
+    const isLocked = (guess?.locked_until ?? '') > now;
+    if (!user || user.disabled_at !== null || isLocked) return undefined;
     const isKnown = isRight && user.password_hash === seen.password_hash;
     if (isKnown && secondFactor(user) && code === undefined)
       throw new ProblemError('auth.code-missing', 'the password is right; a code is needed as well');
     const used = secondFactor(user) ? useCode(user, code ?? '', clock.now()) : {};
     if (isKnown && used) {
       if (Object.keys(used).length > 0) await tx.users.update(user.id, used);
+      if (guess) await tx.guesses.forget(user.id, place);
       return { value: await run(tx, { ...user, ...used }) };
     }
-    await countFailure(tx, user, clock.now());
+    await countFailure(tx, user, { place, before: guess, nowMs: clock.now() });
     return undefined;
   });
   if (done) return done.value;
@@ -192,13 +204,26 @@ async function prove<T>(
 const loginFailed = (): ProblemError =>
   new ProblemError(
     'auth.login-failed',
-    'the name, the password or the code is wrong, or the user is locked or disabled',
+    'the name, the password or the code is wrong, or the user is disabled, or locked at this address',
   );
 
-/** Not while the user is locked: who waits long enough gets in, however much others guess. */
-async function countFailure({ users, events }: Repositories, user: User, nowMs: number): Promise<void> {
-  const failed_attempts = user.failed_attempts + 1;
-  const delayMs = lockMs(failed_attempts);
-  await users.update(user.id, { failed_attempts, locked_until: delayMs === 0 ? null : isoTime(nowMs + delayMs) });
-  await events.add('session.refused', { user_id: user.id, name: user.name, failed_attempts });
+interface Failure {
+  readonly place: string;
+  readonly before: Guess | undefined;
+  readonly nowMs: number;
+}
+
+/**
+ * Locks the place that guesses, not the person: who knows a name must not be able to keep its owner out. Not counted
+ * while the place is locked, so that who waits long enough gets in.
+ */
+async function countFailure({ guesses, events }: Repositories, user: User, failure: Failure): Promise<void> {
+  const { place, before, nowMs } = failure;
+  const since = isoTime(nowMs - guessesKeptMs);
+  const failures = (before && before.guessed_at > since ? before.failures : 0) + 1;
+  const delayMs = lockMs(failures);
+  const locked_until = delayMs === 0 ? null : isoTime(nowMs + delayMs);
+  await guesses.put({ user_id: user.id, place, failures, locked_until, guessed_at: isoTime(nowMs) });
+  await guesses.removeBeyond(user.id, placesKept, since);
+  await events.add('session.refused', { user_id: user.id, name: user.name, failed_attempts: failures });
 }

@@ -34,7 +34,7 @@ export const createSessionRoutes = (
     // Before anything is stored: where no cookie can be given there is no session.
     if (as === 'cookie') sessionCookie(request, trustedProxies, '', 0);
     const { id, user, expires_at, secret } =
-      as === 'token' ? await login.openToken(given) : await login.openSession(given, place);
+      as === 'token' ? await login.openToken(given, place) : await login.openSession(given, place);
     if (as === 'cookie')
       setHeader('set-cookie', sessionCookie(request, trustedProxies, secret, Math.floor(sessionMs / 1000)));
     const kind = as === 'token' ? 'token' : 'session';
@@ -44,10 +44,12 @@ export const createSessionRoutes = (
   },
   get: async (_, { caller }) => await Promise.resolve(describe(caller)),
   async setPassword({ body }, { caller, request, setHeader }) {
-    await login.changeOwnPassword(caller, body.current, body.password);
+    const current = { password: body.current, remoteAddress: request.remoteAddress };
+    await login.changeOwnPassword(caller, current, body.password);
     if (caller.kind === 'session') setHeader('set-cookie', endedCookie(request, trustedProxies));
   },
-  startTotp: async ({ body }, { caller }) => await login.startTotp(caller, body.current),
+  startTotp: async ({ body }, { caller, request: { remoteAddress } }) =>
+    await login.startTotp(caller, { password: body.current, remoteAddress }),
   confirmTotp: async ({ body }, { caller }) => await login.confirmTotp(caller, body.code),
   async close(_, { caller, request, setHeader }) {
     await login.close(caller);

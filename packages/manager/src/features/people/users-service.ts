@@ -44,7 +44,11 @@ export function createUsersService({ store, passwords, clock, newId }: UsersDeps
       users.map(({ id }) => id),
       sessionTimes(clock.now()),
     );
-    return users.map((user) => describe(user, open.get(user.id) ?? 0, now()));
+    const locked = await store.guesses.lockedUntil(
+      users.map(({ id }) => id),
+      now(),
+    );
+    return users.map((user) => describe(user, open.get(user.id) ?? 0, locked.get(user.id) ?? null));
   };
   const viewOne = async (id: string) => (await view([await findUser(store, id)]))[0] as ReturnType<typeof describe>;
 
@@ -129,8 +133,8 @@ async function changeUser(tx: Repositories, id: string, { ifMatch, patch, caller
 
 /** Who knew the old password is out: sessions end, and personal tokens are revoked. */
 export async function changePassword(tx: Repositories, user: User, password_hash: string, at: string): Promise<void> {
-  const unlocked = { failed_attempts: 0, locked_until: null };
-  await tx.users.update(user.id, { password_hash, ...unlocked, revision: user.revision + 1, updated_at: at });
+  await tx.users.update(user.id, { password_hash, revision: user.revision + 1, updated_at: at });
+  await tx.guesses.forget(user.id);
   await tx.sessions.removeOf(user.id);
   await tx.tokens.revokeOf(user.id, at);
   await tx.events.add('user.changed', { user_id: user.id, name: user.name, role: user.role, changed: ['password'] });
@@ -153,8 +157,6 @@ export const newUser = ({
   ...given
 }: Pick<User, 'id' | 'name' | 'display_name' | 'password_hash' | 'role'> & { readonly at: string }): User => ({
   ...given,
-  failed_attempts: 0,
-  locked_until: null,
   totp_secret: null,
   totp_last_step: null,
   totp_recovery: null,
@@ -204,8 +206,7 @@ function added(user: User, changes: Changes): Permission[] {
   return [...permissionsOfRole(next.role)].filter((permission) => !had.has(permission));
 }
 
-const describe = (user: User, sessions: number, now: string) => {
-  const { locked_until } = user;
+const describe = (user: User, sessions: number, locked_until: string | null) => {
   return {
     id: user.id,
     name: user.name,
@@ -213,7 +214,7 @@ const describe = (user: User, sessions: number, now: string) => {
     role: user.role,
     totp: hasTotp(user),
     disabled_at: user.disabled_at,
-    locked_until: locked_until !== null && locked_until > now ? locked_until : null,
+    locked_until,
     seen_at: user.seen_at,
     sessions,
     revision: user.revision,
