@@ -185,7 +185,10 @@ describe('logging in', () => {
   });
 
   test('who guesses from one address keeps nobody out who comes from another', async () => {
-    const clock = createFakeClock();
+    const still = createFakeClock();
+    let laterMs = 0;
+    // Only what time it is changes: nothing wakes that would have been done meanwhile.
+    const clock = { ...still, now: () => still.now() + laterMs };
     await using manager = await openManager({ trusted_proxies: ['127.0.0.0/8'] }, { clock });
     await makeUser(manager, 'anna', 'admin');
     const from = async (address: string, typed: string) =>
@@ -195,7 +198,7 @@ describe('logging in', () => {
       });
     // A guess whenever the longest lock is over.
     for (let guesses = 0; guesses < 8; guesses += 1) {
-      await clock.advance(15 * 60_000);
+      laterMs += 15 * 60_000;
       await from('192.0.2.1', 'not the password');
     }
     expect((await from('192.0.2.1', password)).status).toBe(401);
@@ -206,7 +209,7 @@ describe('logging in', () => {
     for (let guesses = 1; guesses <= 5; guesses += 1) await from(`2001:db8::${guesses}`, 'not the password');
     expect((await from('2001:db8::99', password)).status).toBe(401);
     expect((await from('2001:db8:0:1::1', password)).status).toBe(201);
-    await clock.advance(86_400_000);
+    laterMs += 86_400_000;
     expect((await from('192.0.2.1', 'not the password')).status).toBe(401);
     expect((await from('192.0.2.1', password)).status).toBe(201);
   });
