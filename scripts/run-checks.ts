@@ -31,8 +31,8 @@ const coverage = path.join(root, 'coverage');
 const testDirectory = mkdtempSync(path.join(tmpdir(), 'sbox-tests-'));
 
 /**
- * Tests that tell which lines are covered. Measuring costs a second for each file and takes the optimizing compiler
- * away, so what runs thousands of lives or asks many engines about the same code goes without.
+ * Tests that tell which lines are covered. Measuring costs more than a second for each file, and makes what runs
+ * long slower, so what runs thousands of lives or asks many engines about the same code goes without.
  */
 const measured = 'packages/([a-z]+/src|(manager|cli|testkit)/test)/';
 

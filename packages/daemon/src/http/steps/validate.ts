@@ -35,7 +35,8 @@ function checkQuery(schema: Schema | undefined, path: GuardedRequest['path'], is
   if (!schema && isTolerant) return undefined;
   const fields = new URLSearchParams(path.slice(start));
   const names = [...fields.keys()];
-  const doubled = names.find((name, index) => names.indexOf(name) !== index);
+  const seen = new Set<string>();
+  const doubled = names.find((name) => seen.size === seen.add(name).size);
   if (doubled !== undefined) throw invalid('query', [{ field: doubled, message: 'is there more than once' }]);
   if (!schema && names[0] !== undefined)
     throw invalid('query', [{ field: names[0], message: 'is not known: this address takes no query' }]);
