@@ -17,6 +17,7 @@ export { operatorContract, type OperatorContract } from './contract.ts';
 export { localRoutes, historyEntrySchema } from './local/local-routes.ts';
 export * from './permissions.ts';
 export * from './roles.ts';
+export * from './selector.ts';
 export { gatewayProblemsOf } from './gateway-problems.ts';
 export * from './route.ts';
 export {

@@ -9,6 +9,12 @@ import { agentKeys } from './migrations/0003-agent-keys.ts';
 import { engines } from './migrations/0004-engines.ts';
 import { audit } from './migrations/0005-audit.ts';
 import { people } from './migrations/0006-people.ts';
+import { environments } from './migrations/0007-environments.ts';
+import { settingLayers } from './migrations/0008-setting-layers.ts';
+import { policies } from './migrations/0009-policies.ts';
+import { clients } from './migrations/0010-clients.ts';
+import { keyframes } from './migrations/0011-keyframes.ts';
+import { scopes } from './migrations/0012-scopes.ts';
 import type { Tables } from './schema.ts';
 
 export interface OpenDatabase extends AsyncDisposable {
@@ -61,6 +67,12 @@ async function migrate(db: Kysely<Tables>, isShared: boolean): Promise<void> {
     '0004-engines': engines('blob'),
     '0005-audit': audit('blob', 'sqlite'),
     '0006-people': people('blob'),
+    '0007-environments': environments('blob'),
+    '0008-setting-layers': settingLayers('blob'),
+    '0009-policies': policies('blob'),
+    '0010-clients': clients('blob'),
+    '0011-keyframes': keyframes('blob'),
+    '0012-scopes': scopes('blob'),
   };
   const migrator = new Migrator({ db, provider: { getMigrations: async () => await Promise.resolve(migrations) } });
   if (isShared) {

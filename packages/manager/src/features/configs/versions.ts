@@ -23,7 +23,8 @@ import {
 /** A version before it has a number. */
 export interface MadeVersion {
   readonly inputs: VersionInputs;
-  readonly nodes: number;
+  /** What the pipeline made of the snapshots. */
+  readonly piped: PipelineResult['nodes'];
   readonly made: readonly MadeRendition[];
 }
 
@@ -95,7 +96,7 @@ export function createVersions(deps: VersionsDeps): Versions {
         const checked = await check(rendition);
         if (checked && !checked.ok) throw new ProblemError('engine.check-failed', checked.message);
       }
-      return { inputs, nodes: result.nodes.length, made };
+      return { inputs, piped: result.nodes, made };
     },
     async renderFor(inputs, target = ownTarget) {
       const result = await piped(store, inputs);
@@ -153,7 +154,7 @@ async function filesFor(
 async function storeVersion(
   tx: Repositories,
   config: Config,
-  { inputs, nodes, made }: MadeVersion,
+  { inputs, piped, made }: MadeVersion,
   { author, message, rollback_of, created_at }: VersionOrigin & { readonly created_at: string },
 ): Promise<StoredVersion> {
   const digest = inputsDigest(inputs);
@@ -165,7 +166,7 @@ async function storeVersion(
     version: (config.version ?? 0) + 1,
     digest,
     inputs,
-    nodes,
+    nodes: piped.length,
     author,
     message,
     rollback_of: rollback_of ?? null,
