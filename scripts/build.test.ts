@@ -72,6 +72,18 @@ test('the bundles run: what is loaded late is found there too', async () => {
   const [answer] = (await once(worker, 'message')) as [unknown];
   expect(answer).toMatchObject({ read: { format: 'links', nodes: 1 } });
   await worker.terminate();
+  const evaluator = new Worker(path.join(dir, 'sboxmgr/policy-worker.mjs'), {
+    workerData: {
+      documents: ['{}'],
+      facts: '{"nodes":[],"settings":{},"version":{}}',
+      expressions: ['size(nodes) > 0'],
+      first: 0,
+    },
+  });
+  const said: unknown[] = [];
+  evaluator.on('message', (message) => said.push(message));
+  await once(evaluator, 'exit');
+  expect(said).toEqual([{ ready: true }, { index: 0, outcome: { blame: { places: [], more: 0 } } }]);
   const failed = await sboxmgr('status', '--manager', 'http://127.0.0.1:9').catch((error: unknown) => error as Failed);
   expect(failed).toMatchObject({ code: 6, stderr: expect.stringContaining('cannot reach manager') });
   const { stdout } = await run(process.execPath, [path.join(dir, 'sboxagent.cjs'), '--version']);

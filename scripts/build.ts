@@ -26,6 +26,7 @@ export const programs = {
     entryPoints: {
       main: 'packages/cli/src/main.ts',
       // Looked for beside the bundle by the manager, which runs it as a thread.
+      'policy-worker': 'packages/manager/src/features/policies/policy-worker.ts',
       'read-worker': 'packages/manager/src/features/subscriptions/read-worker.ts',
     },
     outdir: 'dist/sboxmgr',

@@ -5,8 +5,10 @@ import {
   operatorDocs,
   operatorSchema,
   type OperatorName,
+  policySchema,
 } from '../packages/protocol/src/pipeline/index.ts';
-import { countryPolicy, policySchema, readyPolicies } from '../packages/pipeline/src/policies.ts';
+import { expressionLimits, expressionVariables, nodeFieldTypes } from '../packages/pipeline/src/expressions/index.ts';
+import { countryPolicy, readyExpressions, readyPolicies } from '../packages/pipeline/src/policies.ts';
 import { readOperatorCases, type OperatorCase } from '../packages/pipeline/src/testing/operator-cases.ts';
 import * as z from 'zod/mini';
 
@@ -178,8 +180,10 @@ const readme = (): string =>
 const policiesPage = (): string =>
   [
     head('Policies'),
-    'A policy says what must not be in a config: nodes of a kind, or too many or too few of them. `deny` keeps the config',
-    'from being made, `warn` is only said. It changes no node: that is what operators are for.',
+    'A policy says what must not be in a config: nodes of a kind, too many or too few of them, or anything that can be said',
+    'of the rendered config in an expression. `deny` keeps the config from being made, or a version from being published;',
+    '`warn` is only said. It changes nothing: that is what operators are for. The manager has policies of its own, see',
+    '[policies and drafts](../guide/policies-and-drafts.md); `sboxmgr policy test` and `generate --policies` need none.',
     '',
     ...block('json', JSON.stringify(countryPolicy(['DE', 'NL']), undefined, 2)),
     ...fieldTable(shapeOf(policySchema)),
@@ -190,6 +194,34 @@ const policiesPage = (): string =>
     ...readyPolicies.map(({ name, verdict, reason }) => `| \`${name}\` | ${verdict} | ${cell(reason)} |`),
     '',
     '`country`, `protocol` and `limit` take the countries, the protocols and the numbers that are allowed.',
+    '',
+    'These look at the rendered config. They are off until they are enabled:',
+    '',
+    '| name | verdict | what is wrong | expression |',
+    '|---|---|---|---|',
+    ...readyExpressions.map(
+      ({ name, verdict, reason, expression }) =>
+        `| \`${name}\` | ${verdict} | ${cell(reason)} | \`${cell(expression ?? '')}\` |`,
+    ),
+    '',
+    '## Expressions',
+    '',
+    'The language is CEL, the Common Expression Language, as in ValidatingAdmissionPolicy of Kubernetes. What is true is',
+    'right. `has(x.field)` asks whether a field is there; `x.?field.orValue(y)` reads one that may be missing. An expression',
+    'that cannot be evaluated, because it reads what is not there, counts as violated.',
+    '',
+    '| variable | type | what |',
+    '|---|---|---|',
+    ...Object.entries(expressionVariables).map(([name, [type, what]]) => `| \`${name}\` | \`${type}\` | ${what} |`),
+    '',
+    '| field of a node | type |',
+    '|---|---|',
+    ...Object.entries(nodeFieldTypes).map(([name, type]) => `| \`${name}\` | \`${type}\` |`),
+    '',
+    'Functions: `size`, `has`, `all`, `exists`, `exists_one`, `filter`, `map`, `contains`, `startsWith`, `endsWith`,',
+    '`matches` (RE2), `lowerAscii`, `split`, `join`, `int`, `string`, `timestamp`, `duration`, `cel.bind`. There are no bytes.',
+    'An `all`, a negated `exists`, and a side of `&&` name what is wrong; every other expression only says that it is.',
+    `At most ${expressionLimits.maxLength} characters, ${expressionLimits.maxAstNodes} parts and ${expressionLimits.maxDepth} levels.`,
     '',
   ].join('\n');
 

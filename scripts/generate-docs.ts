@@ -1,11 +1,8 @@
-// Writes docs/reference, docs/formats and docs/templates from the code that they describe. With --check it writes nothing and fails when a page is stale.
+// Writes docs/reference, docs/man, docs/formats and docs/templates from the code that they describe. With --check it writes nothing and fails when a page is stale.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { problemTable } from '../packages/core/src/index.ts';
-import { commands as agentCommands } from '../packages/agent/src/cli/commands.ts';
-import { sharedOptions as agentOptions } from '../packages/agent/src/cli/program.ts';
 import { agentSettingsSchema } from '../packages/agent/src/settings/schema.ts';
-import { commands, remoteOptions, sharedOptions, type CommandRow, type OptionRow } from '../packages/cli/src/index.ts';
 import { version } from '../packages/cli/src/version.ts';
 import { capabilitiesPage } from '../packages/engines/src/sing-box/render.ts';
 import { settingsSchema } from '../packages/manager/src/settings.ts';
@@ -15,6 +12,7 @@ import {
   localRoutes,
   operatorContract,
   permissionNames,
+  describeReach,
   permissions,
   roleNames,
   roles,
@@ -22,6 +20,8 @@ import {
 } from '../packages/protocol/src/index.ts';
 import { openapi, openapi30 } from '../packages/protocol/src/openapi.ts';
 import * as z from 'zod/mini';
+import { commandPages } from './docs-commands.ts';
+import { exitCodes } from './docs-exit-codes.ts';
 import { formatPages } from './docs-formats.ts';
 import { operatorPages } from './docs-operators.ts';
 import { templatePages } from './docs-templates.ts';
@@ -44,68 +44,12 @@ function errorsPage(): string {
     'Every expected failure has one of these codes, the same in the API (`application/problem+json`), on the command',
     'line, in logs and in what agents report. Codes never change their meaning.',
     '',
-    'Exit codes of the commands: 0 ok, 1 failed, 2 usage, 3 not found, 4 authentication, 5 conflict, 6 unreachable,',
-    '7 validation, 8 time-out, 9 partly done, 20 a difference was found (`--exit-code`).',
+    `Exit codes of the commands: ${exitCodes.map(([code, what]) => `${code} ${what}`).join(', ')}.`,
     '',
     '| code | HTTP | exit | what | what to do |',
     '|---|---|---|---|---|',
     ...rows,
     '',
-  ].join('\n');
-}
-
-function commandPage(): string {
-  const options = (rows: readonly OptionRow[]): string[] =>
-    rows.map(
-      ({ flags, summary, preset }) =>
-        `| \`${cell(flags)}\` | ${cell(summary)} | ${preset === undefined ? '' : cell(preset)} |`,
-    );
-  const table = (rows: readonly OptionRow[]): string[] => [
-    '| option | what | default |',
-    '|---|---|---|',
-    ...options(rows),
-    '',
-  ];
-  const section = ({ usage, summary, options: own = [], examples = [], remote }: CommandRow): string[] => [
-    `## sboxmgr ${usage}`,
-    '',
-    `${summary}.${remote ? ' Talks to the manager.' : ''}`,
-    '',
-    ...(own.length > 0 ? table(own) : []),
-    ...(examples.length > 0 ? ['```', ...examples, '```', ''] : []),
-  ];
-  return [
-    head('sboxmgr'),
-    'Data goes to standard output, talk and errors to standard error. Every command takes:',
-    '',
-    ...table(sharedOptions),
-    'Commands that talk to the manager take also:',
-    '',
-    ...table(remoteOptions),
-    ...commands.flatMap(section),
-  ].join('\n');
-}
-
-function agentCommandPage(): string {
-  const options = (rows: readonly { readonly flags: string; readonly summary: string }[]): string[] => [
-    '| option | what |',
-    '|---|---|',
-    ...rows.map(({ flags, summary }) => `| \`${cell(flags)}\` | ${cell(summary)} |`),
-    '',
-  ];
-  const shown = agentCommands.filter(({ isHidden }) => isHidden !== true);
-  return [
-    head('sboxagent'),
-    'Data goes to standard output, talk and errors to standard error. Every command takes:',
-    '',
-    ...options(agentOptions),
-    ...shown.flatMap(({ usage, summary, options: own = [] }) => [
-      `## sboxagent ${usage}`,
-      '',
-      `${summary}.`,
-      '',
-      ...(own.length > 0 ? options(own) : []),
-    ]),
   ].join('\n');
 }
 
@@ -160,6 +104,9 @@ function permissionsPage(): string {
     const ids = routes.filter((route) => route.permission === permission).map(({ id }) => `\`${id}\``);
     return `| \`${permission}\` | ${ids.join(', ')} |`;
   });
+  const held = routes
+    .filter(({ permission }) => permission !== 'public')
+    .map((route) => columns([`\`${route.id}\``, `\`${route.permission}\``, cell(describeReach(route))]));
   return [
     head('Permissions'),
     'Every operation of the API needs one permission. People have a role; a token has a role or a list of permissions.',
@@ -188,6 +135,16 @@ function permissionsPage(): string {
     '|---|---|',
     ...uses,
     '',
+    '## Bounds',
+    '',
+    'Users and tokens may be held to projects, and to servers with certain labels ([guide](../guide/bounds.md)). What that',
+    'means for each operation; a test asks every one of them as a caller with bounds, with what is outside and with what is',
+    'not there at all.',
+    '',
+    '| operation | permission | with bounds |',
+    '|---|---|---|',
+    ...held,
+    '',
   ].join('\n');
 }
 
@@ -210,8 +167,6 @@ const enginesPage = (): string => `${head('What engines can run')}\n${capabiliti
 
 const pages: Readonly<Record<string, string>> = {
   'errors.md': errorsPage(),
-  'sboxmgr.md': commandPage(),
-  'sboxagent.md': agentCommandPage(),
   'permissions.md': permissionsPage(),
   'engine-capabilities.md': enginesPage(),
   'manager-settings.md': settingsPage('Settings of the manager', 'SBOXMGR', settingsSchema),
@@ -233,6 +188,7 @@ const inFolder = (folder: string, texts: Readonly<Record<string, string>>): (rea
 
 const stale = [
   ...inFolder('reference', pages),
+  ...Object.entries(commandPages()).map(([name, text]) => [`docs/${name}`, text] as const),
   ...inFolder('formats', formatPages()),
   ...inFolder('operators', operatorPages()),
   ...inFolder('templates', templatePages()),

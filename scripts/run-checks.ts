@@ -67,6 +67,11 @@ const checks: Check[] = [
   ]),
   jest('tests, unmeasured', ['--testPathIgnorePatterns', measured]),
   { name: 'coverage', command: node('scripts/check-coverage.ts'), maxMinutes: 1 },
+  {
+    name: 'fuzz',
+    command: node('packages/testkit/fuzz/fuzz.ts', ...(isNightly ? ['--deep'] : [])),
+    maxMinutes: isNightly ? 60 : 5,
+  },
   { name: 'fresh machine', command: ['scripts/test-fresh'], maxMinutes: 45 },
 ];
 

@@ -9,10 +9,14 @@ export interface Host {
   readonly node: { readonly path: string; readonly version: string };
   readonly clock: Clock;
   readonly isTerminal: boolean;
+  /** Of the terminal, in characters; absent where there is none. */
+  readonly terminalSize?: () => { readonly columns: number; readonly rows: number };
   readonly signal: AbortSignal;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly stdin: () => Promise<Uint8Array>;
+  /** A question to who sits there, where somebody does. */
+  readonly ask?: (question: string) => Promise<string>;
 }
 
 export type OptionValue = string | boolean | readonly string[] | undefined;
@@ -31,6 +35,8 @@ export interface OptionRow {
   /** As commander reads it: `-o, --output <format>`. */
   readonly flags: string;
   readonly summary: string;
+  /** May be there several times, with one value each: arguments that follow are not taken for more of them. */
+  readonly repeats?: true;
   /** Shown in help; the command itself applies it. */
   readonly preset?: string;
 }

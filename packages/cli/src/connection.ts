@@ -1,9 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, printDuration, ProblemError, redactText } from '@sbox/core';
-import { createClient, operatorContract, type Client, type OperatorContract, type Transport } from '@sbox/protocol';
+import {
+  createClient,
+  operatorContract,
+  type Client,
+  type OperatorContract,
+  type Transport,
+  type TransportAnswer,
+} from '@sbox/protocol';
 import { readLogin } from './login-file.ts';
 import { stoppedDetail, text, type Call, type Host } from './command.ts';
+import { chooseManager, type Choice } from './contexts.ts';
 import { readText } from './read-file.ts';
 
 export type OperatorClient = Client<OperatorContract>;
@@ -19,6 +27,8 @@ export interface ConnectionOptions {
   readonly token?: string | undefined;
   /** PEM of the CA that the manager's certificate comes from. */
   readonly ca?: string | undefined;
+  /** What named it, for errors. */
+  readonly label?: string | undefined;
 }
 
 const defaultUrl = 'http://127.0.0.1:4780';
@@ -26,27 +36,32 @@ const defaultUrl = 'http://127.0.0.1:4780';
 const managerName = 'manager.sbox.internal';
 const tries = 3;
 
-/** A client for the manager that the options, the environment or the defaults name. */
+/** A client for the manager that the options, the environment, a context or the defaults name. */
 export async function connect(call: Call): Promise<Connection> {
-  const { host } = call;
-  const url = managerUrl(call);
-  return await openConnection({ url, token: await readToken(call, origin(url)), ca: await readCa(call) }, host);
+  const choice = await chooseManager(call);
+  const [token, ca] = [await readToken(call, choice), await readCa(call, choice)];
+  return await openConnection({ url: choice.url, token, ca, label: labelOf(choice) }, call.host);
 }
 
 /** The same without credentials, to get some. */
 export async function connectAnonymously(call: Call): Promise<Connection> {
-  return await openConnection({ url: managerUrl(call), ca: await readCa(call) }, call.host);
+  const choice = await chooseManager(call);
+  return await openConnection({ url: choice.url, ca: await readCa(call, choice), label: labelOf(choice) }, call.host);
 }
 
-const managerUrl = (call: Call): string => text(call, 'manager') ?? call.host.env['SBOXMGR_URL'] ?? defaultUrl;
+/** Who typed an address knows where it came from. */
+const labelOf = ({ label, takesVariables, context }: Choice): string | undefined =>
+  context || !takesVariables ? label : undefined;
 
-async function readCa(call: Call): Promise<string | undefined> {
-  const file = text(call, 'caFile') ?? call.host.env['SBOXMGR_CA_FILE'];
-  return file === undefined ? undefined : await readText(file);
+/** A context knows the CA of its manager; a variable is for managers without a context. */
+async function readCa(call: Call, { context }: Choice): Promise<string | undefined> {
+  const { env, cwd } = call.host;
+  const file = text(call, 'caFile') ?? (context ? context.ca_file : env['SBOXMGR_CA_FILE']);
+  return file === undefined ? undefined : await readText(path.resolve(cwd, file));
 }
 
 export async function openConnection(
-  { url, token, ca }: ConnectionOptions,
+  { url, token, ca, label }: ConnectionOptions,
   host: Pick<Host, 'clock' | 'signal'>,
 ): Promise<Connection> {
   const { Pool } = await import('./http-pool.ts');
@@ -78,12 +93,18 @@ export async function openConnection(
     const startedMs = host.clock.monotonic();
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await send(request);
+        const answer = await send(request);
+        return answer.status === 401 && label !== undefined ? labelled(answer, label) : answer;
       } catch (error) {
         if (host.signal.aborted) throw new ProblemError('command.failed', stoppedDetail, { cause: error });
         // Only a connection that never was may be tried again for a request that changes something.
         if (attempt === tries || !isRefused(error))
-          throw unreachable(url, error, attempt, host.clock.monotonic() - startedMs);
+          throw unreachable(
+            label === undefined ? url : `${url}, ${label}`,
+            error,
+            attempt,
+            host.clock.monotonic() - startedMs,
+          );
         await host.clock.sleep(200 * attempt, host.signal);
       }
     }
@@ -141,17 +162,46 @@ function unreachable(url: string, error: unknown, attempts: number, elapsedMs: n
   );
 }
 
-async function readToken(call: Call, managerOrigin: string): Promise<string | undefined> {
+/** Says in a refusal which manager it was that did not know the token. */
+function labelled(answer: TransportAnswer, label: string): TransportAnswer {
+  try {
+    const problem = JSON.parse(new TextDecoder().decode(answer.body)) as Record<string, unknown>;
+    if (typeof problem['detail'] !== 'string') return answer;
+    const body = JSON.stringify({ ...problem, detail: `${problem['detail']} (${label})` });
+    return { ...answer, body: new TextEncoder().encode(body) };
+  } catch {
+    return answer;
+  }
+}
+
+/** The token for this manager and for no other: one that was named for it, its context's, the login there, its first one. */
+async function readToken(call: Call, choice: Choice): Promise<string | undefined> {
   const { env, cwd } = call.host;
-  const named = text(call, 'tokenFile') ?? env['SBOXMGR_TOKEN_FILE'];
+  const { context, label, takesVariables } = choice;
+  const named =
+    text(call, 'tokenFile') ?? (takesVariables ? env['SBOXMGR_TOKEN_FILE'] : undefined) ?? context?.token_file;
   if (named !== undefined) return (await readText(path.resolve(cwd, named))).trim();
-  const login = await readLogin(call.host, managerOrigin);
+  const address = origin(choice.url);
+  const login = await readLogin(call.host, address);
   if (login && Date.parse(login.expires_at) > call.host.clock.now()) return login.token;
   // Not quietly as somebody else: the file of the first token may lie at hand.
-  if (login) throw new ProblemError('auth.session-ended', `the login of ${login.name} ended at ${login.expires_at}`);
+  if (login)
+    throw new ProblemError('auth.session-ended', `the login of ${login.name} at ${label} ended at ${login.expires_at}`);
+  if (!takesVariables && env['SBOXMGR_TOKEN_FILE'] !== undefined)
+    throw new ProblemError('auth.missing', `SBOXMGR_TOKEN_FILE is not sent to ${label}: it may be another manager's`, {
+      fix: `--token-file FILE   ·   or log in: sboxmgr login${choice.name === undefined ? '' : ` --context ${choice.name}`}`,
+    });
+  return context || !takesVariables || !isOnThisMachine(address) ? undefined : await readFirstToken(cwd);
+}
+
+/** What a manager on this machine wrote at its first start. */
+async function readFirstToken(cwd: string): Promise<string | undefined> {
   for (const file of [path.join(cwd, '.sbox/manager/admin-token'), '/var/lib/sboxmgr/admin-token']) {
     const found = await readFile(file, 'utf8').catch(() => undefined);
     if (found !== undefined) return found.trim();
   }
   return undefined;
 }
+
+const isOnThisMachine = (address: string): boolean =>
+  /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(address).hostname);

@@ -1,6 +1,7 @@
-import { exitCodeOf, problemJson, problemText, tableText } from '@sbox/core';
+import { exitCodeOf, problemJson, problemText, redact, tableText } from '@sbox/core';
+import { english, type Language } from './language/language.ts';
 
-export const outputFormats = ['table', 'json', 'yaml', 'name'] as const;
+export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
 
 /** How a list is shown to people: a heading and what stands below it. */
@@ -11,15 +12,18 @@ export interface Column<T> {
 
 /** Data goes to stdout, talk to stderr, so that a pipe gets only data. */
 export interface Out {
-  readonly format: OutputFormat;
+  /** `table` where people read, however wide it is. */
+  readonly format: Exclude<OutputFormat, 'wide'>;
   /** Rows as a table, or as they are for programs. `whole` is what JSON and YAML show (the page, not its rows). */
   rows<T>(rows: readonly T[], columns: readonly Column<T>[], whole?: unknown): Promise<void>;
   /** One thing; without a printer for people it is YAML. */
   thing(value: unknown, forPeople?: () => string): Promise<void>;
   /** Exact text or bytes, whatever the format. */
   raw(text: string): void;
-  /** Words for people; silent with `--quiet`. */
+  /** Words for people, in English; silent with `--quiet`. */
   talk(line: string): void;
+  /** These words in the language of who reads, where data is shown in words. */
+  text(english: string): string;
   /** A problem: what, why, what to do. Answers the exit code. */
   problem(error: unknown): number;
 }
@@ -30,31 +34,33 @@ interface OutOptions {
   readonly verbose: boolean;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  readonly language?: Language;
 }
 
-export function createOut({ format, quiet, verbose, stdout, stderr }: OutOptions): Out {
+export function createOut({ format, quiet, verbose, stdout, stderr, language = english }: OutOptions): Out {
   const structured = async (value: unknown): Promise<void> => {
     if (format === 'json') stdout(`${JSON.stringify(value, undefined, 2)}\n`);
     else stdout((await import('./yaml-text.ts')).stringify(value, { lineWidth: 0 }));
   };
   return {
-    format,
+    format: format === 'wide' ? 'table' : format,
     async rows(rows, columns, whole = rows) {
       if (format === 'json' || format === 'yaml') await structured(whole);
-      else if (format === 'name') for (const row of rows) stdout(`${String(columns[0]?.value(row) ?? '')}\n`);
-      else stdout(table(rows, columns));
+      else if (format === 'name') for (const row of rows) stdout(`${nameOfRow(row, columns[0])}\n`);
+      else stdout(table(rows, format === 'wide' ? [...columns, ...moreColumns(rows, columns)] : columns));
     },
     async thing(value, forPeople) {
-      if (format === 'table' && forPeople) stdout(`${forPeople()}\n`);
+      if ((format === 'table' || format === 'wide') && forPeople) stdout(`${forPeople()}\n`);
       else if (format === 'name') stdout(`${nameOf(value)}\n`);
       else await structured(value);
     },
     raw: stdout,
     talk: (line) => {
-      if (!quiet) stderr(`${line}\n`);
+      if (!quiet) stderr(`${language.text(line)}\n`);
     },
+    text: language.text,
     problem: (error) => {
-      stderr(`${format === 'json' ? problemJson(error) : problemText(error, verbose)}\n`);
+      stderr(`${format === 'json' ? problemJson(error) : problemText(error, verbose, language)}\n`);
       return exitCodeOf(error);
     },
   };
@@ -64,6 +70,31 @@ const nameOf = (value: unknown): string => {
   const { name, id } = (value ?? {}) as { name?: unknown; id?: unknown };
   return typeof name === 'string' ? name : typeof id === 'string' ? id : '';
 };
+
+/** What other commands take for a row stands first in its table; before what has no name stands its time. */
+const nameOfRow = <T>(row: T, first: Column<T> | undefined): string =>
+  first === undefined || first.title === 'WHEN' ? nameOf(row) : String(first.value(row) ?? '');
+
+/** Every plain field that no column shows yet; what is secret in it stays hidden, as in every table. */
+function moreColumns<T>(rows: readonly T[], columns: readonly Column<T>[]): Column<T>[] {
+  const plain = new Map(rows.map((row) => [row, plainFields(row)]));
+  const keys = [...new Set([...plain.values()].flatMap((fields) => [...fields.keys()]))];
+  const cellOf = (row: T, key: string): string | undefined => plain.get(row)?.get(key);
+  const titleOf = (key: string): string => key.toUpperCase().replaceAll('_', ' ');
+  const isShown = (key: string): boolean =>
+    columns.some(
+      ({ title, value }) =>
+        title === titleOf(key) || rows.every((row) => String(value(row) ?? '') === (cellOf(row, key) ?? '')),
+    );
+  return keys.filter((key) => !isShown(key)).map((key) => ({ title: titleOf(key), value: (row) => cellOf(row, key) }));
+}
+
+const plainFields = (row: unknown): ReadonlyMap<string, string> =>
+  new Map(
+    Object.entries((redact(row) ?? {}) as Readonly<Record<string, unknown>>).flatMap(([key, value]) =>
+      ['string', 'number', 'boolean'].includes(typeof value) ? [[key, String(value)] as const] : [],
+    ),
+  );
 
 const table = <T>(rows: readonly T[], columns: readonly Column<T>[]): string => {
   const heading = columns.map(({ title }) => title);

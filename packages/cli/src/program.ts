@@ -1,6 +1,7 @@
 import { ProblemError } from '@sbox/core';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { stoppedDetail, type Call, type CommandRow, type Host, type OptionRow, type OptionValue } from './command.ts';
+import { languageOf, openLanguage, type Language } from './language/language.ts';
 import { createOut, outputFormats, type OutputFormat } from './out.ts';
 import { version } from './version.ts';
 
@@ -14,11 +15,17 @@ export const sharedOptions: readonly OptionRow[] = [
 
 /** Options of the commands that talk to a manager. */
 export const remoteOptions: readonly OptionRow[] = [
+  {
+    flags: '--context <name>',
+    summary: 'a manager by its name; see context',
+    preset: 'SBOXMGR_CONTEXT, else ./sboxmgr.yaml, else the one of context use',
+  },
   { flags: '--manager <url>', summary: 'address of the manager', preset: 'SBOXMGR_URL, else http://127.0.0.1:4780' },
   {
     flags: '--token-file <file>',
     summary: 'file with the access token',
-    preset: 'SBOXMGR_TOKEN_FILE, else the login, else ./.sbox/manager/admin-token or /var/lib/sboxmgr/admin-token',
+    preset:
+      'SBOXMGR_TOKEN_FILE, else that of the context, else the login, else ./.sbox/manager/admin-token or /var/lib/sboxmgr/admin-token',
   },
   { flags: '--ca-file <file>', summary: 'certificate of the CA of the manager (PEM)', preset: 'SBOXMGR_CA_FILE' },
 ];
@@ -26,11 +33,14 @@ export const remoteOptions: readonly OptionRow[] = [
 /** Reads the arguments, runs the command, prints its problem if it has one. Answers the exit code. */
 export async function runProgram(rows: readonly CommandRow[], argv: readonly string[], host: Host): Promise<number> {
   let exitCode = 0;
+  const language = await openLanguage(languageOf(host.env));
+  const { text } = language;
   const program = new Command('sboxmgr')
-    .description('Turns proxy subscriptions into versioned engine configurations and runs them on a fleet of servers.')
-    .version(version, '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'show help')
-    .helpCommand('help [command]', 'show help of a command')
+    .description(text(programSummaries.program))
+    .version(version, '-V, --version', text(programSummaries.version))
+    .helpOption('-h, --help', text(programSummaries.help))
+    .helpCommand('help [command]', text(programSummaries.helpOf))
+    .configureHelp(helpIn(language))
     .showSuggestionAfterError(true)
     // Else `config deploy main --version 3` would print the version of the program.
     .enablePositionalOptions()
@@ -38,32 +48,56 @@ export async function runProgram(rows: readonly CommandRow[], argv: readonly str
     // Commander prints help to the error stream; its complaints become problems below.
     .configureOutput({ writeOut: host.stdout, writeErr: host.stderr, outputError: () => {} });
   for (const row of rows)
-    addCommand(program, row, async (call) => {
-      exitCode = await run(row, { ...call, commands: rows }, host);
+    addCommand({ program, row, text }, async (call) => {
+      exitCode = await run(row, { ...call, commands: rows }, { host, language });
     });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return usageError(error, commandOf(program, argv), argv, host);
+    return usageError(error, [commandOf(program, argv), argv], { host, language });
   }
 }
 
-type Bare = Omit<Call, 'host' | 'out' | 'commands'>;
+/** What the program says about itself in its help. */
+export const programSummaries = {
+  program: 'Turns proxy subscriptions into versioned engine configurations and runs them on a fleet of servers.',
+  version: 'print the version',
+  help: 'show help',
+  helpOf: 'show help of a command',
+} as const;
 
-function addCommand(program: Command, row: CommandRow, action: (call: Bare) => Promise<void>): void {
+/** Words of commander itself; what stands in brackets in a usage too. */
+const helpIn = ({ name, text }: Language): Partial<Help> =>
+  name === 'en'
+    ? {}
+    : {
+        styleTitle: text,
+        commandUsage: (command) =>
+          new Help().commandUsage(command).replaceAll(/\[(?:options|command)\]/g, (word) => text(word)),
+      };
+
+type Bare = Omit<Call, 'host' | 'out' | 'commands'>;
+type Words = Language['text'];
+type Reader = { readonly host: Host; readonly language: Language };
+
+function addCommand(
+  { program, row, text }: { readonly program: Command; readonly row: CommandRow; readonly text: Words },
+  action: (call: Bare) => Promise<void>,
+): void {
   const words = row.usage.split(' ').filter((word) => !/^[<[]/.test(word));
   const args = row.usage.split(' ').filter((word) => /^[<[]/.test(word));
-  const parent = words.slice(0, -1).reduce(group, program);
+  const parent = words.slice(0, -1).reduce((above, name) => group(above, name, text), program);
   const command = parent
     .command([words.at(-1) ?? '', ...args].join(' '))
-    .summary(row.summary)
-    .description(row.summary);
+    .summary(text(row.summary))
+    .description(text(row.summary));
   const shared = row.hasOwnOutput ? sharedOptions.filter(({ flags }) => !flags.startsWith('-o')) : sharedOptions;
   for (const option of [...(row.options ?? []), ...(row.remote ? remoteOptions : []), ...shared])
-    command.addOption(toOption(option));
-  if (row.examples) command.addHelpText('after', `\nExamples:\n${row.examples.map((line) => `  ${line}`).join('\n')}`);
+    command.addOption(toOption(option, text));
+  if (row.examples)
+    command.addHelpText('after', `\n${text('Examples:')}\n${row.examples.map((line) => `  ${line}`).join('\n')}`);
   command.action(async (...given: unknown[]) => {
     const options = given.at(-2) as Record<string, OptionValue>;
     const positional = given.slice(0, -2).flatMap((value) => (value === undefined ? [] : (value as string | string[])));
@@ -71,18 +105,18 @@ function addCommand(program: Command, row: CommandRow, action: (call: Bare) => P
   });
 }
 
-function group(parent: Command, name: string): Command {
+function group(parent: Command, name: string, text: Words): Command {
   const known = parent.commands.find((command) => command.name() === name);
   return (
     known ??
     parent
       .command(name)
-      .summary(groupSummaries[name] ?? name)
-      .description(groupSummaries[name] ?? name)
+      .summary(text(groupSummaries[name] ?? name))
+      .description(text(groupSummaries[name] ?? name))
   );
 }
 
-const groupSummaries: Readonly<Record<string, string>> = {
+export const groupSummaries: Readonly<Record<string, string>> = {
   subscription: 'Sources of nodes',
   config: 'Recipes, their versions, and moving servers to them',
   server: 'Machines with an agent',
@@ -94,7 +128,9 @@ const groupSummaries: Readonly<Record<string, string>> = {
   role: 'What people and tokens may do together',
   rescue: 'On the machine of the manager, without a login',
   audit: 'Who did what, and the proof of it',
-  settings: 'Settings of the manager',
+  settings: 'Settings of configs in layers, and of the manager',
+  override: 'Values that win for a while',
+  context: 'Managers under names of your own',
   exclusion: 'Nodes that are not wanted',
   key: 'The key that the manager signs orders with',
   policy: 'What must not be among the nodes',
@@ -105,14 +141,15 @@ const groupSummaries: Readonly<Record<string, string>> = {
   'rule-set': 'Rule-sets that the manager mirrors',
 };
 
-function toOption({ flags, summary, preset }: OptionRow): Option {
-  const option = new Option(flags, preset === undefined ? summary : `${summary} (default: ${preset})`);
-  return option.variadic
+function toOption({ flags, summary, preset, repeats }: OptionRow, text: Words): Option {
+  const usual = preset === undefined ? '' : ` (${text('default:')} ${text(preset)})`;
+  const option = new Option(flags, `${text(summary)}${usual}`);
+  return option.variadic || repeats
     ? option.argParser((value: string, all: string[] | undefined) => [...(all ?? []), value])
     : option;
 }
 
-async function run(row: CommandRow, call: Omit<Call, 'host' | 'out'>, host: Host): Promise<number> {
+async function run(row: CommandRow, call: Omit<Call, 'host' | 'out'>, { host, language }: Reader): Promise<number> {
   const asked = row.hasOwnOutput ? undefined : call.options['output'];
   const format = call.options['json'] === true ? 'json' : (asked ?? 'table');
   const known = outputFormats.find((name) => name === format);
@@ -122,6 +159,7 @@ async function run(row: CommandRow, call: Omit<Call, 'host' | 'out'>, host: Host
     verbose: call.options['verbose'] === true,
     stdout: host.stdout,
     stderr: host.stderr,
+    language,
   });
   try {
     if (!known)
@@ -157,7 +195,11 @@ function commandOf(program: Command, argv: readonly string[]): string {
 }
 
 /** Help and version are no errors; everything else is a wrong command, said with its fix. */
-function usageError(error: CommanderError, command: string, argv: readonly string[], host: Host): number {
+function usageError(
+  error: CommanderError,
+  [command, argv]: readonly [string, readonly string[]],
+  { host, language }: Reader,
+): number {
   if (error.exitCode === 0) return 0;
   if (error.code === 'commander.help') return 2;
   const out = createOut({
@@ -166,6 +208,7 @@ function usageError(error: CommanderError, command: string, argv: readonly strin
     verbose: false,
     stdout: host.stdout,
     stderr: host.stderr,
+    language,
   });
   const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
   return out.problem(

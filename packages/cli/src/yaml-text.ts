@@ -1,2 +1,2 @@
 // A file of its own, loaded when YAML is read or printed: the bundler gives names to what is imported, not to what is awaited.
-export { parse, stringify } from 'yaml';
+export { isAlias, isMap, isScalar, isSeq, LineCounter, parse, parseDocument, stringify } from 'yaml';

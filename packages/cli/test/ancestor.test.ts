@@ -64,12 +64,12 @@ test('export for Clash, dry runs, and what has no equal', async () => {
 
 test('the subscription may stand in the environment, and that is said', async () => {
   using host = openNodes();
-  const env = { SBOX_SING_BOX: singBox, SBOXMGR_URL: 'nodes.txt', SBOXMGR_LANG: 'ru' };
+  const env = { SBOX_SING_BOX: singBox, SBOXMGR_URL: 'nodes.txt', SBOXMGR_LANG: 'fr' };
   const { code, stdout, stderr } = await host.run(['list-servers'], { env });
   expect(code).toBe(0);
   expect(stdout).toMatch(/^Amsterdam +trojan/m);
   expect(stderr).toContain('SBOXMGR_URL is taken for a subscription here');
-  expect(stderr).toContain('there is only English');
+  expect(stderr).toContain('SBOXMGR_LANG=fr: there is English and Russian only');
   expect((await host.run(['list-servers'])).code).toBe(2);
 });
 

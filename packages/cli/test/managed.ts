@@ -1,9 +1,15 @@
+import type { Host } from '../src/index.ts';
 import { openTestHost, singBox, type Ran, type TestHost } from './test-host.ts';
 
 export interface Managed extends AsyncDisposable {
   readonly host: TestHost;
   readonly url: string;
   readonly run: (...words: string[]) => Promise<Ran>;
+  /** The same with more variables, and more of this machine. */
+  readonly runWith: (
+    env: Readonly<Record<string, string>>,
+    ...words: readonly (string | Partial<Host>)[]
+  ) => Promise<Ran>;
   /** Ends the manager and starts another on the same data. */
   restart(): Promise<void>;
 }
@@ -18,16 +24,20 @@ interface Served {
 export async function openManaged(): Promise<Managed> {
   const host = openTestHost();
   let served = await startServing(host);
+  const runWith: Managed['runWith'] = async (more, ...given) => {
+    const { url, adminTokenFile } = served;
+    const env = { SBOX_SING_BOX: singBox, SBOXMGR_URL: url, SBOXMGR_TOKEN_FILE: adminTokenFile, ...more };
+    const typed = given.filter((one) => typeof one === 'string');
+    const machine = given.find((one) => typeof one !== 'string');
+    return await host.run(typed, { ...machine, env });
+  };
   return {
     host,
     get url() {
       return served.url;
     },
-    async run(...typed) {
-      const { url, adminTokenFile } = served;
-      const env = { SBOX_SING_BOX: singBox, SBOXMGR_URL: url, SBOXMGR_TOKEN_FILE: adminTokenFile };
-      return await host.run(typed, { env });
-    },
+    run: async (...typed) => await runWith({}, ...typed),
+    runWith,
     async restart() {
       await served.stop();
       served = await startServing(host);

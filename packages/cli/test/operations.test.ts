@@ -5,11 +5,12 @@ import { isRoute, operatorContract, type Contract } from '@sbox/protocol';
 
 /** What people do in another way, or machines only; `sboxmgr api` asks for these too. */
 const withoutCommand: Readonly<Record<string, string>> = {
-  'subscriptions.replace': '`subscription edit` sends what changes',
-  'configs.replace': '`config edit` sends what changes',
   'templates.adopt': '`template adopt` does it on this machine, for `template create`',
   'engines.capabilities': '`engine capabilities` knows them without a manager',
+  'session.stepUp': 'for sessions of browsers; tokens are not asked',
   'session.close': 'ends a session of a browser; `logout` revokes the token of its login',
+  'sub.get': 'for the programs of clients',
+  'sub.getAs': 'for the programs of clients',
   'system.metrics': 'for what collects metrics',
   'system.live': 'for what watches the process',
   'system.ready': 'for what watches the process',

@@ -6,10 +6,12 @@ const now = Date.parse('2026-01-01T00:00:30.000Z');
 const server = (status: Partial<AgentStatus> | null): Server => ({
   id: 'srv_1',
   name: 'edge',
+  labels: { canary: '', role: 'edge' },
+  environment: 'prod',
   state: 'healthy',
   agent_version: '0.1.0',
   engines: [{ kind: 'sing-box', version: '1.14.4', tags: [] }],
-  desired: { epoch: 1, generation: 4, config_id: 'cfg_1', version: 4, engine: null },
+  desired: { epoch: 1, generation: 4, config_id: 'cfg_1', version: 4, engine: null, units: [] },
   status: status && { ...exampleStatus, ...status },
   seen_at: '2026-01-01T00:00:00.000Z',
   offline: false,
@@ -55,6 +57,8 @@ test('a server that never spoke', () => {
   expect(printServer(silent, now)).toBe(
     [
       'server   edge (srv_1), healthy, seen never',
+      'in       environment prod',
+      'labels   canary role=edge',
       'agent    never joined',
       'desired  nothing',
       'runs     nothing',
@@ -73,6 +77,8 @@ test('how it took what it runs, what it waits for and what it does not know', ()
   });
   expect(printServer(found, now).split('\n')).toEqual([
     'server   edge (srv_1), healthy, seen 30s ago',
+    'in       environment prod',
+    'labels   canary role=edge',
     'agent    0.1.0, sing-box 1.14.4',
     'desired  1.4',
     'runs     1.4 from manager',

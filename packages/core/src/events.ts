@@ -31,15 +31,51 @@ export interface EventMap {
   'template.created': { name: string };
   'template.changed': { name: string; version: number };
   'template.deleted': { name: string };
+  'client.created': { client_id: string; name: string };
+  /** Fields of it, by their names. */
+  'client.edited': { client_id: string; name: string; changed: string[] };
+  /** It has a new link; the one before is no longer good. */
+  'client.link-rotated': { client_id: string; name: string };
+  'client.deleted': { client_id: string; name: string };
+  /** A device that was not known took the config of this client. */
+  'client.device-added': { client_id: string; name: string; devices: number };
+  'client.device-removed': { client_id: string; name: string; devices: number };
+  /** Which program gets which format. */
+  'client-rules.changed': { rules: number };
+  /** Values of a scope were written; configs that read them got new versions. The version is null for an override. */
+  'settings.changed': { scope: string; keys: string[]; version: number | null };
   'config.created': { config_id: string; name: string };
   /** Its recipe, by the names of what is written down; a new version is made from it when it is generated. */
   'config.edited': { config_id: string; name: string; changed: string[] };
   'config.deleted': { config_id: string; name: string };
   /** A new version exists; nothing runs it yet. */
   'config.version-created': { config_id: string; version: number; digest: string };
+  /** A draft of a version exists; it is not deployed before it is published. */
+  'config.version-drafted': { config_id: string; version: number; digest: string };
+  /** A draft became the newest version. */
+  'config.version-published': { config_id: string; version: number; digest: string };
+  /** A version has other tags or notes. */
+  'config.version-marked': { config_id: string; version: number; tags: string[]; changed: string[] };
+  /** A draft was deleted; its number is not given again. */
+  'config.version-deleted': { config_id: string; version: number };
+  'policy.created': { name: string; verdict: string; enabled: boolean };
+  /** Fields of it, by their names. */
+  'policy.changed': { name: string; verdict: string; enabled: boolean; changed: string[] };
+  'policy.deleted': { name: string };
   /** Generating after a change failed; the last version stays. */
   'config.generate-failed': { config_id: string; code: string; detail: string };
-  'deployment.started': { deployment_id: string; config_id: string; version: number; servers: number };
+  /** Old versions and snapshots that nobody needs were removed; `of` is the config or subscription, empty when there was nothing. */
+  'retention.removed': { of: string; name: string; versions: number; drafts: number; snapshots: number };
+  'deployment.started': {
+    deployment_id: string;
+    config_id: string;
+    version: number;
+    servers: number;
+    /** Why it was deployed in spite of a freeze. */
+    override_freeze?: string | undefined;
+  };
+  /** An environment is frozen: the newest version of a config that is deployed by itself waits for the end of that. */
+  'deployment.held': { config_id: string; version: number; detail: string };
   /** Every server that is online runs the version. */
   'deployment.succeeded': { deployment_id: string; config_id: string; version: number };
   /** A server refused the version; the others were not touched. */
@@ -51,9 +87,18 @@ export interface EventMap {
     code: string;
     detail: string;
   };
+  'environment.created': { name: string };
+  /** What stands in `changed`: description, color or freeze windows. */
+  'environment.edited': { name: string; changed: string[] };
+  'environment.deleted': { name: string };
+  'assignment.created': { assignment_id: string; name: string; config_id: string };
+  'assignment.edited': { assignment_id: string; name: string; config_id: string; changed: string[] };
+  'assignment.deleted': { assignment_id: string; name: string; config_id: string };
   'join-token.created': { join_token_id: string; name: string | null; expires_at: string };
   'join-token.deleted': { join_token_id: string };
   'server.joined': { server_id: string; name: string };
+  /** Its name, labels or environment, by their names. */
+  'server.edited': { server_id: string; name: string; changed: string[] };
   'server.deleted': { server_id: string; name: string };
   /** The server runs what it should, after the watch. */
   'server.committed': { server_id: string; epoch: number; generation: number };
@@ -70,6 +115,10 @@ export interface EventMap {
   'user.changed': { user_id: string; name: string; role: string; changed: string[] };
   'user.removed': { user_id: string; name: string };
   'session.opened': { session_id: string; user_id: string; name: string };
+  /** The audit log is not what was written: it was changed, or cut, beside the manager. */
+  'audit.broken': { seq: number; fault: string };
+  /** A person showed once more who they are. */
+  'session.proven': { session_id: string; user_id: string; name: string };
   'session.closed': { session_id: string; user_id: string; name: string };
   /** A wrong password or code for a user that there is; not told while the user is locked. */
   'session.refused': { user_id: string; name: string; failed_attempts: number };

@@ -4,18 +4,37 @@ import { redactText } from './redact.ts';
 /** The exit code of a program that ended with this error. */
 export const exitCodeOf = (error: unknown): number => (error instanceof ProblemError ? problemRow(error.code).exit : 1);
 
+/** What people read of a problem in another language. */
+export interface ProblemWords {
+  readonly title: string;
+  readonly fix: string;
+}
+
+/** How problems are put into another language than English, which is what there is without one. */
+export interface ProblemLanguage {
+  /** These words in it, or themselves where it has none. */
+  readonly text: (english: string) => string;
+  readonly problem: (code: string) => ProblemWords | undefined;
+}
+
+const inEnglish: ProblemLanguage = { text: (words) => words, problem: () => undefined };
+
 /** For people: `error: what`, `cause: why`, `fix: what to do`. A bug says that it is one, with its stack if wanted. */
-export function problemText(error: unknown, showStack = false): string {
+export function problemText(error: unknown, showStack = false, { text, problem } = inEnglish): string {
+  const [what, why, todo] = [text('error: '), text('cause: '), text('fix:   ')];
   if (!(error instanceof ProblemError)) {
     const stack = showStack && error instanceof Error ? `\n${redactText(error.stack ?? '')}` : '';
     const fix = showStack ? 'report what is printed here' : 'run it again with --verbose and report what it prints';
-    return `error: ${redactText(messageOf(error))}\ncause: this is a bug in sbox\nfix:   ${fix}${stack}`;
+    return `${what}${redactText(messageOf(error))}\n${why}${text('this is a bug in sbox')}\n${todo}${text(fix)}${stack}`;
   }
-  const title = error.code === 'remote.failed' ? error.message : problemRow(error.code).title;
-  const headline = error.headline ?? title;
-  const cause = headline === error.message ? error.code : redactText(error.message);
+  const row = problemRow(error.code);
+  const words = problem(error.code) ?? row;
+  const headline = error.headline ?? (error.code === 'remote.failed' ? error.message : row.title);
+  const shown = headline === row.title ? words.title : text(headline);
+  const cause = headline === error.message ? error.code : redactText(text(error.message));
   const lines = /\bdetails\b/.test(error.fix) ? detailLines(error.details) : [];
-  return [`error: ${lowerFirst(headline)}`, `cause: ${cause}`, ...lines, `fix:   ${error.fix}`].join('\n');
+  const fix = error.fix === row.fix ? words.fix : text(error.fix);
+  return [`${what}${lowerFirst(shown)}`, `${why}${cause}`, ...lines, `${todo}${fix}`].join('\n');
 }
 
 const [maxDetails, maxDetailLength] = [20, 300];
@@ -57,4 +76,4 @@ export function problemJson(error: unknown): string {
 
 /** Names and abbreviations keep their capitals. */
 const lowerFirst = (sentence: string): string =>
-  /^[A-Z][a-z ]/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence;
+  /^\p{Lu}[\p{Ll} ]/u.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence;

@@ -89,7 +89,7 @@ const leavesOf = ({ properties }: Shape, at: string): readonly { readonly key: s
   });
 
 /** Variables are text; what is no text in the schema is written as in YAML: `5`, `true`, `[a, b]`, or a list as `a,b`. */
-function readVariable(name: string, value: string, type: unknown): unknown {
+export function readVariable(name: string, value: string, type: unknown): unknown {
   if (type === 'string') return value;
   try {
     const read = parseYaml(value) as unknown;

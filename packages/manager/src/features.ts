@@ -5,6 +5,7 @@ import type { Background } from './background.ts';
 import type { Repositories, Store } from './database/store.ts';
 import type { Desired } from './features/agents/desired.ts';
 import { createStatuses, type Statuses } from './features/agents/statuses.ts';
+import { createClientFeatures, type ClientFeatures, type ClientFeaturesDeps } from './features/clients/clients.ts';
 import { createConfigQuestions, type ConfigQuestions } from './features/configs/config-questions.ts';
 import { createConfigsService, type ConfigsService } from './features/configs/configs-service.ts';
 import type { LocalEngine } from './features/configs/engine-check.ts';
@@ -14,13 +15,22 @@ import { createDeploymentsService, type DeploymentsService } from './features/de
 import { createManifests } from './features/deployments/manifests.ts';
 import type { EngineFiles } from './features/engines/engine-files.ts';
 import { createEnginesService, type EnginesService } from './features/engines/engines-service.ts';
+import { createAssignmentsService, type AssignmentsService } from './features/assignments/assignments-service.ts';
+import { createNewcomers } from './features/assignments/newcomers.ts';
+import { createEnvironmentsService, type EnvironmentsService } from './features/environments/environments-service.ts';
 import { hearsWithoutOrder } from './features/deployments/manager-urls.ts';
 import { raiseEpoch } from './features/deployments/raise-epoch.ts';
 import { renewManifests } from './features/deployments/renew-manifests.ts';
+import { createPoliciesService, type PoliciesService } from './features/policies/policies-service.ts';
+import { createPolicyEvaluator } from './features/policies/policy-evaluator.ts';
+import { createPolicyJudge } from './features/policies/policy-judge.ts';
 import type { Presence } from './features/servers/presence.ts';
 import { createJoinTokensService, type JoinTokensService } from './features/servers/join-tokens-service.ts';
 import type { Server } from './features/servers/servers-repository.ts';
 import { createServersService, type ServersService } from './features/servers/servers-service.ts';
+import { createRetentionService, type RetentionService } from './features/retention/retention-service.ts';
+import { forgetting } from './features/settings/forgetting.ts';
+import { createSettings, type Settings } from './features/settings/settings.ts';
 import { createRuleSets, type RuleSets } from './features/rule-sets/rule-sets-service.ts';
 import { createContentReader } from './features/subscriptions/content-reader.ts';
 import { createRefresher, type Refresher } from './features/subscriptions/subscription-refresh.ts';
@@ -34,7 +44,7 @@ import type { Identity } from './identity.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import { msOf, type ManagerSettings } from './settings.ts';
 
-export interface FeaturesDeps {
+export interface FeaturesDeps extends Pick<ClientFeaturesDeps, 'clientLinks' | 'clientOrigin'> {
   readonly settings: ManagerSettings;
   readonly store: Store;
   readonly log: Logger;
@@ -60,18 +70,27 @@ export interface FeaturesDeps {
   readonly stopping: AbortSignal;
 }
 
-export interface Features {
+export interface Features extends ClientFeatures {
   readonly subscriptions: SubscriptionsService;
   readonly refresher: Refresher;
   readonly configs: ConfigsService;
   readonly questions: ConfigQuestions;
   readonly templates: TemplatesService;
+  readonly policies: PoliciesService;
+  readonly settings: Settings;
   readonly ruleSets: RuleSets;
+  readonly retention: RetentionService;
   readonly engines: EnginesService;
   readonly deployments: DeploymentsService;
   readonly servers: ServersService;
   readonly joinTokens: JoinTokensService;
+  readonly environments: EnvironmentsService;
+  readonly assignments: AssignmentsService;
+  /** Sends servers that came to be meant what is meant for them. */
+  readonly newcomers: { tick(): Promise<void> };
   readonly statuses: Statuses;
+  /** Deploys what a freeze held back, where that has ended. */
+  readonly deployHeld: () => Promise<void>;
   /** Makes up for what should have followed from changes when the manager died. */
   readonly followLeft: () => Promise<void>;
   /** Writes orders anew that are of an old epoch, key or address of the manager; before anybody is answered. */
@@ -107,12 +126,52 @@ export function createFeatures(deps: FeaturesDeps): Features {
     },
   });
   const follow = createFollow({ store, configs, deployments, log });
+  const layers = createSettings({
+    store,
+    clock,
+    newId,
+    versions,
+    judge: made.judge,
+    queue,
+    background,
+    follow: async (configIds, message) => await follow.settingsChanged(configIds, message),
+  });
+  const forget = forgetting((scope) => background.run('forget settings', async () => await layers.forget(scope)));
   const changed = (subscriptionId: string): void => {
     background.run('follow a subscription', async () => await follow.subscriptionChanged(subscriptionId));
   };
+  return {
+    ...createSubscriptionFeatures(deps, changed),
+    retention: createRetentionService({ store, clock, queue, rules: retentionOf(settings), stopping: deps.stopping }),
+    ...made,
+    ...createClientFeatures(deps),
+    ...createServerFeatures(deps, deployments, forget),
+    settings: layers,
+    deployments,
+    deployHeld: async () => await follow.deployHeld(),
+    followLeft: async () => {
+      for (const id of await follow.left()) changed(id);
+      await follow.ruleSetsChanged();
+    },
+    greet: async (tx, server) => {
+      if (hearsWithoutOrder(server, urls)) await manifests.publish(tx, server, false);
+    },
+    renewManifests: async () => {
+      await raiseEpoch(store, manifests, log);
+      await renewManifests({ store, onlineKey, urls, clock, publish: manifests.publish });
+    },
+  };
+}
+
+/** Servers, what they say and are given, and what is meant for them. */
+function createServerFeatures(
+  deps: FeaturesDeps,
+  deployments: DeploymentsService,
+  forget: ReturnType<typeof forgetting>,
+) {
+  const { store, presence, clock, newId, queue, desired, identity, log } = deps;
   const statuses = createStatuses({ store, presence, deployments, queue });
   const engines = createEnginesService({ store, files: deps.engineFiles, clock, queue });
-  const joinTokens = createJoinTokensService({ store, clock, newId, randomBytes: deps.randomBytes, pin: identity.pin });
   const servers = createServersService({
     store,
     presence,
@@ -128,24 +187,13 @@ export function createFeatures(deps: FeaturesDeps): Features {
     },
   });
   return {
-    ...createSubscriptionFeatures(deps, changed),
-    ...made,
-    engines,
-    deployments,
-    servers,
-    joinTokens,
     statuses,
-    followLeft: async () => {
-      for (const id of await follow.left()) changed(id);
-      await follow.ruleSetsChanged();
-    },
-    greet: async (tx, server) => {
-      if (hearsWithoutOrder(server, urls)) await manifests.publish(tx, server, false);
-    },
-    renewManifests: async () => {
-      await raiseEpoch(store, manifests, log);
-      await renewManifests({ store, onlineKey, urls, clock, publish: manifests.publish });
-    },
+    engines,
+    servers: forget(servers, async (id) => (await store.servers.find(id))?.name, 'server'),
+    joinTokens: createJoinTokensService({ store, clock, newId, randomBytes: deps.randomBytes, pin: identity.pin }),
+    environments: forget(createEnvironmentsService({ store, clock }), async (name) => name, 'environment'),
+    assignments: createAssignmentsService({ store, clock, newId, servers }),
+    newcomers: createNewcomers({ store, presence, deployments, clock, log }),
   };
 }
 
@@ -170,15 +218,24 @@ function createConfigFeatures(deps: FeaturesDeps, ruleSetsChanged: () => Promise
     stopping,
     changed: () => deps.background.run('follow rule-sets', ruleSetsChanged),
   });
-  const versions = createVersions({ store, clock, engine, ruleSets, lookup, stopping });
+  const judge = createPolicyJudge({ store, evaluate: createPolicyEvaluator({ queue, clock, stopping }) });
+  const versions = createVersions({ store, clock, engine, ruleSets, lookup, stopping, judge });
   return {
     ruleSets,
     versions,
-    configs: createConfigsService({ store, versions, clock, newId, queue }),
+    judge,
+    configs: createConfigsService({ store, versions, clock, newId, queue, judge }),
+    policies: createPoliciesService({ store, clock, judge, versions }),
     questions: createConfigQuestions({ store, versions, engine }),
     templates: createTemplatesService({ store, clock }),
   };
 }
+
+const retentionOf = ({ retention: { versions, drafts, snapshots } }: ManagerSettings) => ({
+  versions: { keep: versions.keep, ageMs: msOf(versions.age) },
+  drafts: { ageMs: msOf(drafts.age) },
+  snapshots: { keep: snapshots.keep, ageMs: msOf(snapshots.age) },
+});
 
 const paceOf = ({ agents }: ManagerSettings) => ({
   heartbeat_ms: msOf(agents.heartbeat),

@@ -12,7 +12,7 @@ import {
   type Replay,
   type Step,
 } from '@sbox/daemon/serve';
-import { agentRoutes, operatorContract, type OperatorContract } from '@sbox/protocol';
+import { agentRoutes, operatorContract, singleSignOn, type OperatorContract } from '@sbox/protocol';
 import { mountDocuments } from './documents/documents.ts';
 import type { metricTable } from './metric-table.ts';
 import type { ListenerSettings } from './settings.ts';
@@ -30,6 +30,7 @@ export interface AppsDeps {
   readonly replay: Replay;
   readonly corsOrigins: readonly string[];
   readonly operators: Handlers<OperatorContract>;
+  readonly singleSignOn: Handlers<typeof singleSignOn>;
   readonly agents: Handlers<typeof agentRoutes>;
   readonly version: string;
 }
@@ -70,9 +71,13 @@ export function createManagerApp(deps: AppsDeps, { serves, isSecure }: ServedPar
     mount(app, small, handlers, { ...agentsGate, maxBodyBytes: maxJsonBytes });
     mount(app, { draft }, { draft: takeDraft }, { ...agentsGate, maxBodyBytes: maxSubscriptionBytes });
   }
+  if (serves.includes('sub')) {
+    const { sub } = operatorContract;
+    mount(app, { sub }, { sub: deps.operators.sub }, { ...gate, maxBodyBytes: 0 });
+  }
   if (serves.includes('api')) {
-    const { subscriptions, ...others } = operatorContract;
-    const { subscriptions: answerSubscriptions, ...answerOthers } = deps.operators;
+    const { subscriptions, sub: _, ...others } = operatorContract;
+    const { subscriptions: answerSubscriptions, sub: __, ...answerOthers } = deps.operators;
     mount(
       app,
       { subscriptions },
@@ -80,7 +85,8 @@ export function createManagerApp(deps: AppsDeps, { serves, isSecure }: ServedPar
       { ...gate, maxBodyBytes: maxSubscriptionBytes, replay },
     );
     mount(app, others, answerOthers, { ...gate, maxBodyBytes: maxJsonBytes, replay });
-    mountDocuments(app, { version: deps.version });
+    mount(app, singleSignOn, deps.singleSignOn, { ...gate, maxBodyBytes: maxJsonBytes });
+    mountDocuments(app, { version: deps.version, gate });
   } else {
     const { live, ready } = operatorContract.system;
     const { live: answerLive, ready: answerReady } = deps.operators.system;

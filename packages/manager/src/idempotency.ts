@@ -16,8 +16,8 @@ export interface Idempotency extends Replay {
 }
 
 const keptMs = 86_400_000;
-/** An answer that shows a new token is not kept: the manager knows only digests of tokens. */
-const holdsToken = /"sbox_(?:join|pat|svc)_/;
+/** An answer that shows a new token or link is not kept: the manager stores only digests of them. */
+const holdsToken = /"sbox_(?:join|pat|svc)_|"link":"/;
 
 /** Answers by caller and Idempotency-Key. */
 export function createIdempotency({ db, clock, queue }: IdempotencyDeps, tenant_id = 'main'): Idempotency {

@@ -36,14 +36,18 @@ const deadTokensKeptMs = 7 * 86_400_000;
 /** What the manager does without being asked. */
 export function startLoops(deps: LoopsDeps): void {
   const { settings, store, clock, background, features, presence, idempotency, stream, metrics, audit } = deps;
-  const { refresher, ruleSets, statuses, deployments } = features;
+  const { refresher, ruleSets, statuses, deployments, retention } = features;
   background.run('follow what was left', async () => await features.followLeft());
   const fetchDue = createSchedule({ store, refresher, clock, background });
   background.repeat('scheduled fetches', secondMs, fetchDue);
   background.repeat('scheduled rule-sets', 10 * secondMs, async () => await ruleSets.refreshDue());
   background.repeat('store statuses', secondMs, async () => await statuses.flush());
+  background.repeat('store fetches of clients', 5 * secondMs, async () => await features.clientFetches.flush());
   background.repeat('store presence', 5 * secondMs, async () => await presence.flush());
   background.repeat('deployments', 5 * secondMs, async () => await deployments.tick());
+  background.repeat('held deployments', 5 * secondMs, async () => await features.deployHeld());
+  background.repeat('overrides', secondMs, async () => await features.settings.overrides.endDue());
+  background.repeat('newcomers', secondMs, async () => await features.newcomers.tick());
   background.repeat('sockets', msOf(settings.agents.heartbeat), async () => {
     stream.sweep();
     await Promise.resolve();
@@ -52,6 +56,7 @@ export function startLoops(deps: LoopsDeps): void {
     metrics.set('sbox_agent_sockets', stream.sockets);
     await Promise.resolve();
   });
+  background.repeat('retention', hourMs, async () => await retention.tick());
   background.repeat('audit', 10 * secondMs, async () => await audit.tick());
   // Files may be replaced at any time; the manager's own certificate only nears its end.
   const certificatesMs = settings.tls.cert_file === undefined ? hourMs : 60 * secondMs;

@@ -18,6 +18,7 @@ import { createMetrics } from '@sbox/daemon/metrics';
 import type { Lookup } from '@sbox/pipeline';
 import * as z from 'zod/mini';
 import { createAccess } from './access/access.ts';
+import { createBoundsStep } from './access/bounds.ts';
 import { createSessionAuthenticator } from './access/sessions.ts';
 import { createBackground, type Background } from './background.ts';
 import { createCertificateLook } from './certificates/follow-certificates.ts';
@@ -25,7 +26,7 @@ import { lockDataDirectory } from './data-lock.ts';
 import { openDatabase } from './database/open-database.ts';
 import { createStore, type Store } from './database/store.ts';
 import { openDoors, type Door } from './doors.ts';
-import { createFeatures, type Features } from './features.ts';
+import { createFeatures, type Features, type FeaturesDeps } from './features.ts';
 import { createAgentKeys, type AgentKeys } from './features/agents/agent-keys.ts';
 import { createAgentsRoutes } from './features/agents/agents-routes.ts';
 import { createCloneWatch, type CloneWatch } from './features/agents/clone-watch.ts';
@@ -35,12 +36,18 @@ import { createEnrolment } from './features/agents/enrolment.ts';
 import { createStream, type StreamDeps } from './features/agents/stream.ts';
 import { createActing } from './features/audit/acting.ts';
 import { createAudit } from './features/audit/audit.ts';
+import { createKeptHead } from './features/audit/kept-head.ts';
+import { openClientLinks } from './features/clients/client-links.ts';
+import { createClientOrigin } from './features/clients/client-origin.ts';
 import { openEngineFiles } from './features/engines/engine-files.ts';
 import { openLocalEngine, type RunProgram } from './features/configs/engine-check.ts';
 import { lookupBySystem } from './features/configs/inputs.ts';
 import { createLogin } from './features/people/login.ts';
 import { createPasswords, defaultPasswordCost, type PasswordCost } from './features/people/passwords.ts';
+import { createOidcRoutes } from './features/people/oidc-routes.ts';
+import { openOidc } from './features/people/open-oidc.ts';
 import { createUsersService } from './features/people/users-service.ts';
+import { fileValues, variableValues } from './features/settings/start-values.ts';
 import { openPresence } from './features/servers/presence.ts';
 import { createFetcher } from './fetching/fetcher.ts';
 import { behindProxies } from './forwarded.ts';
@@ -63,6 +70,8 @@ export interface ManagerOverrides {
   readonly run?: RunProgram;
   readonly lookup?: Lookup;
   readonly passwordCost?: PasswordCost;
+  /** Variables; those of `SBOXMGR_DEFAULTS__` are settings of configs. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Manager extends AsyncDisposable {
@@ -81,23 +90,24 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
   z.config(z.locales.en());
   const world = { ...outsideWorld, ...overrides };
   const { clock, log, randomBytes } = world;
+  const starts = { file: fileValues(settings.defaults), variable: variableValues(world.environment) };
   await using starting = new AsyncDisposableStack();
   const ground = await openGround(settings, { ...world, newId: createNewId(randomBytes) }, starting);
-  const { identity, presence, newId } = ground;
+  const { identity, newId } = ground;
   const stopping = new AbortController();
   const background = createBackground(log.child({ component: 'background' }), clock, ground.acting.alone);
-  const audit = starting.use(createAudit({ ...ground, ...identity, clock, log: log.child({ component: 'audit' }) }));
+  const audit = starting.use(openAudit({ ...ground, clock, log }));
   const desired = createDesired(ground);
-  const features = createFeatures({ ...world, ...ground, settings, background, desired, stopping: stopping.signal });
-  starting.defer(async () => {
-    await features.statuses.flush();
-    await presence.flush();
-  });
+  const given = { ...world, ...ground, settings, background, desired, stopping: stopping.signal };
+  const features = startFeatures(given, starting);
   starting.use(background);
+  await audit.begin();
   await features.renewManifests();
+  await features.settings.started(starts);
 
   const { access, agentKeys, adminTokenFile } = await openAccess(settings, { ...ground, clock, randomBytes });
   const gate = { gatekeeper: access.gatekeeper, addressOf: behindProxies(settings.trusted_proxies) };
+  const people = await openPeople(settings, { ...ground, ...world }, starting);
   const pin = `sha256:${hex(identity.pin)}`;
   const idempotency = createIdempotency({ ...ground, clock });
   const system = { ...ground, brokenAudit: audit.broken, version, pin, startedMs: clock.now() };
@@ -118,15 +128,13 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
     metrics: ground.metrics,
     ...gate,
     ...audit.gate,
+    around: [createBoundsStep(ground.store), ...audit.gate.around],
     replay: idempotency,
     corsOrigins: settings.cors.origins,
     version,
     stream,
-    operators: createOperators(
-      { ...features, audit: audit.service },
-      system,
-      openPeople(settings, { ...ground, ...world }),
-    ),
+    operators: createOperators({ ...features, audit: audit.service }, system, people),
+    singleSignOn: createOidcRoutes(people),
     agents,
   };
   const opened = starting.use(new AsyncDisposableStack());
@@ -134,6 +142,7 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
   starting.use(stream);
   const listeners = await openDoors(settings, identity.tls, apps, opened);
   for (const { port } of listeners) if (port !== undefined) ground.ownPorts.add(port);
+  ground.clientOrigin.listening(listeners);
   const lookAtCertificates = createCertificateLook({ ...identity, listeners, log });
   startLoops({ ...ground, settings, clock, background, features, idempotency, stream, audit, lookAtCertificates });
   // Released first: nobody is kept waiting.
@@ -150,6 +159,25 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
     caFile: identity.caFile,
     [Symbol.asyncDispose]: async () => await running.disposeAsync(),
   };
+}
+
+const openAudit = (ground: Awaited<ReturnType<typeof openGround>> & Pick<World, 'clock' | 'log'>) =>
+  createAudit({
+    ...ground,
+    ...ground.identity,
+    keptHead: createKeptHead(ground.directory),
+    log: ground.log.child({ component: 'audit' }),
+  });
+
+/** The services; what they hold in memory is stored before they end. */
+function startFeatures(deps: FeaturesDeps, stack: AsyncDisposableStack): Features {
+  const features = createFeatures(deps);
+  stack.defer(async () => {
+    await features.statuses.flush();
+    await features.clientFetches.flush();
+    await deps.presence.flush();
+  });
+  return features;
 }
 
 type AgentSideDeps = World &
@@ -202,6 +230,7 @@ const outsideWorld: Required<ManagerOverrides> = {
   run: runProgram,
   lookup: lookupBySystem,
   passwordCost: defaultPasswordCost,
+  environment: {},
 };
 
 type World = Required<ManagerOverrides> & { readonly newId: NewId };
@@ -242,6 +271,8 @@ async function openGround(settings: ManagerSettings, world: World, stack: AsyncD
     newId,
     epoch: await raiseEpoch(store, settings.epoch),
     identity: await openIdentity(settings, directory, store.meta, clock),
+    clientLinks: await openClientLinks(path.join(directory, 'keys', 'client-links.key'), world.randomBytes),
+    clientOrigin: createClientOrigin(settings),
     presence: await openPresence(store, clock, 3 * msOf(settings.agents.heartbeat) + 10_000),
     engine: await openEngine(settings.engine.path, { run, log, filesDirectory: path.join(directory, 'check') }),
     engineFiles: await openEngineFiles(path.join(directory, 'engines', 'sha256')),
@@ -283,9 +314,15 @@ async function openAccess(
   return { access, agentKeys, adminTokenFile };
 }
 
-type PeopleWorld = AccessWorld & Pick<World, 'passwordCost'>;
+type PeopleWorld = AccessWorld & Pick<World, 'passwordCost'> & { readonly ownPorts: ReadonlySet<number> };
 
-function openPeople({ trusted_proxies: trustedProxies }: ManagerSettings, ground: PeopleWorld): People {
-  const world = { ...ground, passwords: createPasswords(ground.randomBytes, ground.passwordCost) };
-  return { tokens: ground, users: createUsersService(world), login: createLogin(world), trustedProxies };
+async function openPeople(
+  settings: ManagerSettings,
+  ground: PeopleWorld,
+  stack: AsyncDisposableStack,
+): Promise<People> {
+  const { trusted_proxies: trustedProxies, oidc: { issuer } = {} } = settings;
+  const world = { ...ground, issuer, passwords: createPasswords(ground.randomBytes, ground.passwordCost) };
+  const oidc = await openOidc(settings, world, stack);
+  return { tokens: ground, users: createUsersService(world), login: createLogin(world), oidc, trustedProxies };
 }

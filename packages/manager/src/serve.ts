@@ -34,7 +34,7 @@ export async function serve(
   const { value: settings } = readSettings(settingsSchema, { ...input, prefix: 'SBOXMGR' });
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const log = createLogger(createWinstonSink(stderr ?? nowhere), settings.log.level);
-  await using manager = await startManager(settings, { log });
+  await using manager = await startManager(settings, { log, environment: input.environment ?? {} });
   const { url, adminTokenFile, pin, caFile } = manager;
   if (ready) {
     const line = { ready: true, url, admin_token_file: adminTokenFile, pin, ca_file: caFile };

@@ -1,4 +1,5 @@
 import { parseDuration, ProblemError } from '@sbox/core';
+import { roleNames, type RoleName } from '@sbox/protocol';
 import ipaddr from 'ipaddr.js';
 import * as z from 'zod/mini';
 
@@ -12,10 +13,29 @@ const origin = z
   .check(
     z.refine((text) => URL.parse(text)?.origin === text && text !== 'null', 'must be an origin as https://example.com'),
   );
+/** Over plain HTTP only from this machine. */
+const issuer = z.string().check(
+  z.maxLength(512),
+  z.refine((text) => {
+    const url = URL.parse(text);
+    const isPlain = url?.search === '' && url.hash === '' && url.username === '' && url.password === '';
+    return isPlain && (url.protocol === 'https:' || /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|\/|$)/.test(text));
+  }, 'must be an https address without a query'),
+);
+const role = z.enum(roleNames as [RoleName, ...RoleName[]]);
+const claim = z.string().check(z.minLength(1), z.maxLength(128));
 const perMinute = z.int().check(z.minimum(1));
 
-/** What a listener hands out: `api` for people and programs, `agents` for servers. */
-const servedParts = ['api', 'agents'] as const;
+const kept = (preset: number) => z._default(z.int().check(z.minimum(1)), preset);
+/** What is being made may still be about to need what was replaced just now. */
+const keptFor = (preset: string) =>
+  z._default(
+    duration.check(z.refine((text) => (parseDuration(text) ?? 0) >= 3_600_000, 'must be at least 1h')),
+    preset,
+  );
+
+/** What a listener hands out: `api` for people and programs, `agents` for servers, `sub` for clients. */
+const servedParts = ['api', 'agents', 'sub'] as const;
 
 const listenerSchema = z.strictObject({
   address: described('host:port, or the path of a Unix socket', z.string()),
@@ -98,6 +118,15 @@ export const settingsSchema = z.strictObject({
     }),
     {},
   ),
+  clients: z.prefault(
+    z.strictObject({
+      url: described(
+        'Where clients reach /sub, as https://sub.example.com; by default the first name, at the listener that serves it',
+        z.optional(origin),
+      ),
+    }),
+    {},
+  ),
   deployments: z.prefault(
     z.strictObject({
       verdict_timeout: described(
@@ -108,6 +137,29 @@ export const settingsSchema = z.strictObject({
     {},
   ),
   events: z.prefault(z.strictObject({ keep: described('How long events are kept', z._default(duration, '30d')) }), {}),
+  retention: z.prefault(
+    z.strictObject({
+      versions: z.prefault(
+        z.strictObject({
+          keep: described('Newest versions of each config that stay whatever their age', kept(50)),
+          age: described('How long a version stays after the next one came, at least an hour', keptFor('90d')),
+        }),
+        {},
+      ),
+      drafts: z.prefault(
+        z.strictObject({ age: described('How long a draft stays that nobody published', keptFor('30d')) }),
+        {},
+      ),
+      snapshots: z.prefault(
+        z.strictObject({
+          keep: described('Newest snapshots of each subscription that stay whatever their age', kept(50)),
+          age: described('How long a snapshot stays after the next one came, at least an hour', keptFor('90d')),
+        }),
+        {},
+      ),
+    }),
+    {},
+  ),
   limits: z.prefault(
     z.strictObject({
       anonymous: described('Requests a minute of one address without credentials', z._default(perMinute, 100)),
@@ -115,8 +167,53 @@ export const settingsSchema = z.strictObject({
       agent: described('Requests a minute of one server', z._default(perMinute, 600)),
       enrol: described('Joins a minute from one address', z._default(perMinute, 10)),
       login: described('Logins a minute from one address', z._default(perMinute, 10)),
+      sub: described('Configs that clients take a minute from one address, and tries to', z._default(perMinute, 120)),
     }),
     {},
+  ),
+  oidc: z.optional(
+    z.strictObject({
+      issuer: described('The identity provider that people log in by, exactly as it calls itself', issuer),
+      client_id: described('Who the manager is to it', z.string().check(z.minLength(1), z.maxLength(256))),
+      client_secret_file: described('A file with the secret; a public client has none', z.optional(z.string())),
+      name: described('What the button is called', z._default(z.string().check(z.maxLength(64)), 'Single sign-on')),
+      scopes: described(
+        'What the provider is asked for',
+        z._default(
+          z.array(z.string().check(z.regex(/^[!#-[\]-~]{1,64}$/))).check(
+            z.maxLength(16),
+            z.refine((scopes) => scopes.includes('openid'), 'must have openid'),
+          ),
+          ['openid', 'profile', 'email'],
+        ),
+      ),
+      name_claim: described('What a new user is called', z._default(claim, 'preferred_username')),
+      role_claim: described(
+        'What the role comes from, anew at every login, as groups or realm_access.roles; without it roles are given here',
+        z.optional(claim),
+      ),
+      roles: described(
+        'Roles by what that claim holds; the first that fits',
+        z._default(z.array(z.strictObject({ value: z.string(), role })).check(z.maxLength(64)), []),
+      ),
+      default_role: described('The role of who has none of these; without it they may not come in', z.optional(role)),
+      allowed_domains: described(
+        'Only who has a verified e-mail address there',
+        z._default(z.array(z.string().check(z.maxLength(253))).check(z.maxLength(64)), []),
+      ),
+      allowed_groups: described(
+        'Only who has one of these in role_claim, or in groups without one',
+        z._default(z.array(z.string().check(z.maxLength(256))).check(z.maxLength(64)), []),
+      ),
+      auto_create: described(
+        'Whether who is not known yet becomes a user; otherwise they are made first: sboxmgr user create --subject',
+        z._default(z.boolean(), false),
+      ),
+    }),
+  ),
+  defaults: described(
+    'Settings of configs for all servers, as log_level: info; what is written over the API wins',
+    z._default(z.record(z.string(), z.unknown()), {}),
   ),
   log: z.prefault(z.strictObject({ level: z._default(z.enum(['error', 'warn', 'info', 'debug']), 'info') }), {}),
   epoch: described(
@@ -126,6 +223,7 @@ export const settingsSchema = z.strictObject({
 });
 
 export type ManagerSettings = z.output<typeof settingsSchema>;
+export type OidcSettings = NonNullable<ManagerSettings['oidc']>;
 export type ListenerSettings = ManagerSettings['listen'][number];
 
 export const msOf = (text: string): number => parseDuration(text) ?? 0;

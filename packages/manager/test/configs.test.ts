@@ -178,6 +178,7 @@ describe('checking', () => {
       left_out: [],
       warnings: [],
       findings: [],
+      policies: [],
       engine_check: { ok: true, message: '' },
     });
     expect((await client.system.status()).engine).toMatchObject({ version: '1.14.4' });

@@ -16,6 +16,7 @@ const session = (id: string, user_id: string, created_at = at) => ({
   user_agent: '',
   created_at,
   seen_at: created_at,
+  proven_at: null,
   expires_at: later,
 });
 const world = { clock: createFakeClock(), newId: createNewId(randomBytes), randomBytes };

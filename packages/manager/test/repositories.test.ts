@@ -119,7 +119,15 @@ describe.each(databases)('$name', ({ open }) => {
   test('a join token is burned once', async () => {
     await using opened = await openStore();
     const { servers } = opened.store;
-    const token = { id: 't', name: null, secret_sha256: 's', created_at: at, expires_at: later };
+    const token = {
+      id: 't',
+      name: null,
+      labels: { a: 'b' },
+      environment: null,
+      secret_sha256: 's',
+      created_at: at,
+      expires_at: later,
+    };
     await servers.insertToken({ ...token, used_at: null, used_keyid: null, server_id: null });
     const use = { used_at: at, used_keyid: 'k', server_id: 'a' };
     expect([await servers.burnToken('t', use), await servers.burnToken('t', { ...use, used_keyid: 'z' })]).toEqual([
@@ -139,9 +147,10 @@ describe.each(databases)('$name', ({ open }) => {
     await servers.insert(server('a'));
     expect(await servers.find('name-a')).toEqual(server('a'));
     await servers.insertKey({ server_id: 'a', keyid: 'k', public_key: Buffer.from('key'), created_at: at });
+    const facts = { environment: 'prod', labels: { role: 'edge' } };
     for (const engine of ['', '1.14.4'])
-      await servers.assign({ server_id: 'a', unit: 'main', config_id: 'c', version: 1, engine });
-    expect(await servers.assignments({ configId: 'c' })).toMatchObject([{ engine: '1.14.4' }]);
+      await servers.assign({ server_id: 'a', unit: 'main', config_id: 'c', version: 1, engine, facts });
+    expect(await servers.assignments({ configId: 'c' })).toMatchObject([{ engine: '1.14.4', facts }]);
     await expect(configs.remove('c')).rejects.toThrow();
     await servers.touch(['a'], later);
     expect(await servers.lastSeen()).toEqual([{ id: 'a', seen_at: later, is_island: true }]);
@@ -196,6 +205,9 @@ describe.each(databases)('$name', ({ open }) => {
       confirm_ms: 1000,
       state: 'running',
       reason: null,
+      override_freeze: null,
+      assignments: ['a'],
+      newcomers_of: null,
       author: 'a',
       message: '',
       created_at: at,

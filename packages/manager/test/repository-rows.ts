@@ -19,6 +19,7 @@ export const later = '2026-01-02T00:00:00.000Z';
 export const subscription = (id: string, change: Partial<Subscription> = {}): Subscription => ({
   id,
   name: `name-${id}`,
+  project: 'default',
   source: '{}',
   refresh_every: '1h',
   min_share: 0.5,
@@ -38,8 +39,9 @@ export const subscription = (id: string, change: Partial<Subscription> = {}): Su
 export const config = (id: string, subscriptions: readonly string[]): Config => ({
   id,
   name: `name-${id}`,
+  project: 'default',
   engine: 'sing-box',
-  settings: { log_level: 'warn' } as Config['settings'],
+  settings: { log_level: 'warn' },
   auto_deploy: false,
   pipeline: [],
   template: { name: 'mixed', params: {} },
@@ -48,6 +50,7 @@ export const config = (id: string, subscriptions: readonly string[]): Config => 
   tests_block: true,
   revision: 1,
   version: null,
+  last_number: 0,
   created_at: at,
   updated_at: at,
   subscriptions,
@@ -57,12 +60,15 @@ export const server = (id: string): Server => ({
   name: `name-${id}`,
   agent: null,
   engines: [],
+  labels: {},
+  environment: null,
   revision: 1,
   seen_at: null,
   status: null,
   created_at: at,
 });
-export const inputs: VersionInputs = { engine: 'sing-box', snapshots: [], settings: config('', []).settings };
+const settings = { log_level: 'warn' } as VersionInputs['settings'];
+export const inputs: VersionInputs = { engine: 'sing-box', snapshots: [], settings };
 export const ruleSet = (url: string, change: Partial<RuleSet> = {}): RuleSet => ({
   url,
   digest: null,
@@ -91,6 +97,8 @@ export const versionRow = (config_id: string, version: number) => ({
 });
 export const rendition = (digest: string, profile = 'p') => ({
   profile,
+  variant: '',
+  differs: {},
   digest,
   size: 4,
   outbounds: 1,

@@ -98,7 +98,7 @@ describe.each(databases)('$name', ({ open }) => {
     await ruleSets.update('u1', { fetched_at: later });
     expect(await ruleSets.outdatedConfigs()).toEqual(['a']);
 
-    await blobs.add('held', Buffer.from('held'), later);
+    await blobs.add('held', Buffer.from('held'), { held_until: later });
     await ruleSets.insert(ruleSet('u3', { digest: 'held' }));
     await ruleSets.insert(ruleSet('u4', { digest: 'new' }));
     await ruleSets.removeUnused(later, at);
@@ -108,7 +108,7 @@ describe.each(databases)('$name', ({ open }) => {
   test('templates keep every version until they go', async () => {
     await using opened = await openStore();
     const { templates } = opened.store;
-    const row = { name: 'own', version: 1, revision: 1, created_at: at, updated_at: at };
+    const row = { name: 'own', project: 'default', version: 1, revision: 1, created_at: at, updated_at: at };
     const made = (version: number) => ({
       name: 'own',
       version,

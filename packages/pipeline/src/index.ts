@@ -7,14 +7,16 @@ export { followChoice, type Choice } from './groups.ts';
 export type { PipedNode, PipelineSource, SourceNode } from './piped-node.ts';
 export {
   applyPolicies,
+  blamed,
   countryPolicy,
+  expressionNodes,
   limitPolicy,
-  policySchema,
   protocolPolicy,
+  readyExpressions,
   readyPolicies,
-  type Policy,
   type PolicyFinding,
 } from './policies.ts';
+export { policySchema, type Policy } from '@sbox/protocol/pipeline';
 export { resolveHosts, type Lookup, type ResolveOptions } from './resolve-hosts.ts';
 export { hostsToResolve, runPipeline, type PipelineDeps, type PipelineResult } from './run-pipeline.ts';
 export type { Effect, Trace, TraceStep } from './trace.ts';

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Node } from '@sbox/formats';
-import { applyPolicies, countryPolicy, limitPolicy, policySchema, protocolPolicy, readyPolicies } from './policies.ts';
+import { policySchema } from '@sbox/protocol/pipeline';
+import { applyPolicies, countryPolicy, limitPolicy, protocolPolicy, readyPolicies } from './policies.ts';
 import { runPipeline } from './run-pipeline.ts';
 import { exampleNode } from './testing/nodes.ts';
 

@@ -1,26 +1,9 @@
-import { nodeQuerySchema, type NodeQuery } from '@sbox/protocol/pipeline';
-import * as z from 'zod/mini';
+import type { NodeQuery, Policy } from '@sbox/protocol/pipeline';
+import type { Blame, ExpressionNode } from './expressions/index.ts';
 import type { PipedNode } from './piped-node.ts';
 import { compileQuery } from './query/compile-query.ts';
+import { nodeFields } from './query/node-fields.ts';
 import { createPatternCompiler, invalid } from './regex.ts';
-
-/** Something that must not be: nodes of a kind, or too many or too few of them. */
-export const policySchema = z.strictObject({
-  name: z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,63}$/), z.describe('Small letters, digits and `-`.') as never),
-  verdict: z.enum(['deny', 'warn']).check(z.describe('What a finding does.') as never),
-  reason: z.string().check(z.minLength(1), z.maxLength(500), z.describe('What is wrong, for people.') as never),
-  query: nodeQuerySchema.check(z.describe('The nodes that it is about.') as never),
-  at_most: z.optional(
-    z
-      .int()
-      .check(z.minimum(0), z.describe('The most nodes of the query that are right; without numbers none is.') as never),
-  ),
-  at_least: z.optional(
-    z.int().check(z.minimum(1), z.describe('The fewest nodes of the query that are right.') as never),
-  ),
-  enabled: z.optional(z.boolean().check(z.describe('`false` switches the policy off.') as never)),
-});
-export type Policy = z.output<typeof policySchema>;
 
 export interface PolicyFinding {
   readonly policy: string;
@@ -28,8 +11,13 @@ export interface PolicyFinding {
   readonly reason: string;
   /** Set when it is about one node. */
   readonly node?: { readonly id: string; readonly tag: string; readonly subscription: string };
-  /** How many nodes there are, when it is about their number. */
+  /** Set when it is about a place in the config, with what is called so there. */
+  readonly path?: string;
+  readonly tag?: string;
+  /** How many nodes there are, when it is about their number; how many more findings there are, when they are too many to name. */
   readonly count?: number;
+  /** Set when the policy could not be evaluated: why. */
+  readonly problem?: { readonly code: string; readonly detail: string };
 }
 
 const weakCiphers = [
@@ -65,6 +53,35 @@ const ready = (name: string, verdict: Policy['verdict'], reason: string, query: 
   reason,
   query,
 });
+
+/** Policies over the rendered config; what is right depends on the place, so that they stand ready and say no more. */
+export const readyExpressions: readonly Policy[] = [
+  {
+    name: 'encrypted-dns',
+    verdict: 'deny',
+    reason: 'whoever sits in between reads the names that are looked up',
+    expression:
+      'config.?dns.?servers.orValue([]).all(s, has(s.detour) || s.?type.orValue("") in ["tls", "https", "quic", "h3", "local", "fakeip", "hosts"])',
+  },
+  {
+    name: 'open-inbound',
+    verdict: 'deny',
+    reason: 'it listens on all addresses',
+    expression: 'config.?inbounds.orValue([]).all(i, !has(i.listen) || !(i.listen in ["", "0.0.0.0", "::"]))',
+  },
+  {
+    name: 'debug-log',
+    verdict: 'warn',
+    reason: 'the log tells of every connection',
+    expression: '!(config.?log.?level.orValue("info") in ["debug", "trace"])',
+  },
+  {
+    name: 'unchecked-certificate',
+    verdict: 'deny',
+    reason: 'it does not check the certificate of its server',
+    expression: 'config.?outbounds.orValue([]).all(o, !o.?tls.?insecure.orValue(false))',
+  },
+];
 
 /** Policies that need nothing said. */
 export const readyPolicies: readonly Policy[] = [
@@ -115,19 +132,25 @@ export const limitPolicy = (most: number, least = 1): Policy => ({
 
 /**
  * What the policies find, in their order. A policy with a number says one thing about all nodes of its query; one
- * without says one thing about each.
+ * without says one thing about each; one with an expression what that can name.
+ * @param evaluate what is wrong by an expression, undefined for nothing; without it those policies find nothing
  * @throws ProblemError `pipeline.invalid` for a query that cannot be used
  */
-export function applyPolicies(nodes: readonly PipedNode[], policies: readonly Policy[]): PolicyFinding[] {
+export function applyPolicies(
+  nodes: readonly PipedNode[],
+  policies: readonly Policy[],
+  evaluate: (policy: Policy) => Blame | undefined = () => undefined,
+): PolicyFinding[] {
   const pattern = createPatternCompiler();
   return policies
     .filter(({ enabled }) => enabled !== false)
     .flatMap((policy): PolicyFinding[] => {
+      if (policy.query === undefined) return blamed(policy, evaluate(policy));
       if ((policy.at_least ?? 0) > (policy.at_most ?? Infinity))
         throw invalid(`the policy ${policy.name} wants at least more than at most`);
       const found = nodes.filter(compileQuery(policy.query, pattern));
-      const { name, verdict, reason, at_most, at_least } = policy;
-      const finding = { policy: name, verdict, reason };
+      const { at_most, at_least } = policy;
+      const finding = findingOf(policy);
       if (at_most === undefined && at_least === undefined)
         return found.map(({ node, subscription }) => ({
           ...finding,
@@ -137,3 +160,36 @@ export function applyPolicies(nodes: readonly PipedNode[], policies: readonly Po
       return isWithin ? [] : [{ ...finding, count: found.length }];
     });
 }
+
+const findingOf = ({ name, verdict, reason }: Policy): PolicyFinding => ({ policy: name, verdict, reason });
+
+/** What an expression found, as findings: one for each place, and one for a policy that names none. */
+export function blamed(policy: Policy, blame: Blame | undefined): PolicyFinding[] {
+  if (blame === undefined) return [];
+  const finding = findingOf(policy);
+  if (blame.places.length === 0) return [finding];
+  const more = blame.more === 0 ? [] : [{ ...finding, count: blame.more }];
+  return [...blame.places.map((place) => ({ ...finding, ...place })), ...more];
+}
+
+/** Nodes as expressions see them: by the same fields as queries. */
+export const expressionNodes = (nodes: readonly PipedNode[]): ExpressionNode[] =>
+  nodes.map((piped) => {
+    const { node, subscription, labels } = piped;
+    return {
+      id: node.id,
+      name: node.tag,
+      protocol: node.type,
+      host: node.server,
+      port: node.server_port,
+      country: nodeFields.country.of(piped),
+      labels,
+      subscription,
+      transport: nodeFields.transport.of(piped),
+      security: nodeFields.security.of(piped),
+      cipher: nodeFields.cipher.of(piped),
+      insecure: nodeFields.insecure.of(node),
+      udp: nodeFields.udp.of(node),
+      credentials: nodeFields.credentials.of(node),
+    };
+  });

@@ -104,6 +104,7 @@ function readAnswer(route: Route, answer: TransportAnswer): unknown {
   }
   if (answer.status >= 400) throw answerProblem(route, answer);
   if (answer.status !== route.ok.status) throw unexpected(route, answer, `status ${answer.status}`);
+  if (route.ok.status === 302) return { location: answer.headers['location'] ?? '' };
   if (!('schema' in route.ok)) return undefined;
   const parsed = z.safeParse(route.ok.schema, parseJson(answer.body));
   if (!parsed.success) throw unexpected(route, answer, z.prettifyError(parsed.error));

@@ -19,9 +19,12 @@ const server = { server_id: idSchema };
 const generation = { ...server, epoch: countSchema, generation: countSchema };
 const failure = { code: z.string(), detail: z.string() };
 const named = { name: nameSchema };
+const assignment = z.object({ assignment_id: idSchema, name: nameSchema, config_id: idSchema });
 const user = { user_id: idSchema, ...named };
 const session = { session_id: idSchema, ...user };
 const token = z.object({ token_id: idSchema, ...named });
+const client = z.object({ client_id: idSchema, ...named });
+const policy = { ...named, verdict: z.string(), enabled: z.boolean() };
 const engine = z.object({ digest: z.string(), version: z.string(), arch: z.string() });
 
 /** Core's event map as schemas, for documents. A missing event or another payload is a type error. */
@@ -67,6 +70,23 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
   'template.created': row('A template was made.', z.object(named)),
   'template.changed': row('A template has a new version.', z.object({ ...named, version: countSchema })),
   'template.deleted': row('A template was deleted.', z.object(named)),
+  'client.created': row('A client was made.', client),
+  'client.edited': row(
+    'What was written down about a client is another.',
+    z.extend(client, { changed: z.array(z.string()) }),
+  ),
+  'client.link-rotated': row('A client has a new link; the one before is no longer good.', client),
+  'client.deleted': row('A client was deleted.', client),
+  'client.device-added': row(
+    'A device that was not known took the config of this client.',
+    z.extend(client, { devices: countSchema }),
+  ),
+  'client.device-removed': row('A device of a client was forgotten.', z.extend(client, { devices: countSchema })),
+  'client-rules.changed': row('Which program gets which format is another.', z.object({ rules: countSchema })),
+  'settings.changed': row(
+    'Values of a scope were written or an override came or went; `version` is null for an override.',
+    z.object({ scope: z.string(), keys: z.array(z.string()), version: z.nullable(countSchema) }),
+  ),
   'config.created': row('A config was made.', z.object({ ...config, ...named })),
   'config.edited': row(
     'A recipe was changed; the next version is made from it.',
@@ -77,22 +97,74 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
     'A new version exists; nothing runs it yet.',
     z.object({ ...config, version: countSchema, digest: z.string() }),
   ),
+  'config.version-drafted': row(
+    'A draft of a version exists; it is not deployed before it is published.',
+    z.object({ ...config, version: countSchema, digest: z.string() }),
+  ),
+  'config.version-published': row(
+    'A draft became the newest version.',
+    z.object({ ...config, version: countSchema, digest: z.string() }),
+  ),
+  'config.version-marked': row(
+    'A version has other tags or notes.',
+    z.object({ ...config, version: countSchema, tags: z.array(z.string()), changed: z.array(z.string()) }),
+  ),
+  'config.version-deleted': row('A draft was deleted.', z.object({ ...config, version: countSchema })),
+  'policy.created': row('A policy was made.', z.object(policy)),
+  'policy.changed': row(
+    'A policy was changed: what stands in `changed`.',
+    z.object({ ...policy, changed: z.array(z.string()) }),
+  ),
+  'policy.deleted': row('A policy was deleted.', z.object(named)),
   'config.generate-failed': row(
     'Generating after a change failed; the last version stays.',
     z.object({ ...config, ...failure }),
   ),
-  'deployment.started': row('Servers are being moved to a version.', z.object({ ...deployment, servers: countSchema })),
+  'retention.removed': row(
+    'Old versions of a config, or snapshots of a subscription, that nobody needs were removed.',
+    z.object({
+      of: z.string(),
+      name: z.string(),
+      versions: countSchema,
+      drafts: countSchema,
+      snapshots: countSchema,
+    }),
+  ),
+  'deployment.started': row(
+    'Servers are being moved to a version; `override_freeze` says why in spite of a freeze.',
+    z.object({ ...deployment, servers: countSchema, override_freeze: z.optional(z.string()) }),
+  ),
+  'deployment.held': row(
+    'An environment is frozen: what would be deployed by itself waits for the end of that.',
+    z.object({ ...config, version: countSchema, detail: z.string() }),
+  ),
   'deployment.succeeded': row('Every server that is online runs the version.', z.object(deployment)),
   'deployment.halted': row(
     'A server refused the version; the others were not touched.',
     z.object({ ...deployment, ...server, ...failure }),
   ),
+  'environment.created': row('An environment was made.', z.object(named)),
+  'environment.edited': row(
+    'Description, color or freeze windows of an environment are others.',
+    z.object({ ...named, changed: z.array(z.string()) }),
+  ),
+  'environment.deleted': row('An environment was deleted.', z.object(named)),
+  'assignment.created': row('It was said which servers a config is for.', assignment),
+  'assignment.edited': row(
+    'An assignment is another; servers that came to be meant are sent its version.',
+    z.extend(assignment, { changed: z.array(z.string()) }),
+  ),
+  'assignment.deleted': row('An assignment was deleted; servers keep what they run.', assignment),
   'join-token.created': row(
     'One server can join.',
     z.object({ join_token_id: idSchema, name: z.nullable(nameSchema), expires_at: timeSchema }),
   ),
   'join-token.deleted': row('A join token is not good any more.', z.object({ join_token_id: idSchema })),
   'server.joined': row('A server joined.', z.object({ ...server, ...named })),
+  'server.edited': row(
+    'Name, labels or environment of a server are others.',
+    z.object({ ...server, ...named, changed: z.array(z.string()) }),
+  ),
   'server.deleted': row('A server was deleted.', z.object({ ...server, ...named })),
   'server.committed': row('The server runs what it should, after the watch.', z.object(generation)),
   'server.serving': row('The server took over the new version; the watch goes on.', z.object(generation)),
@@ -115,6 +187,11 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
   ),
   'user.removed': row('A user was removed.', z.object(user)),
   'session.opened': row('A person has logged in.', z.object(session)),
+  'audit.broken': row(
+    'The audit log is not what was written: it was changed, or cut, beside the manager.',
+    z.object({ seq: countSchema, fault: z.string() }),
+  ),
+  'session.proven': row('A person showed once more who they are.', z.object(session)),
   'session.closed': row('A session was ended.', z.object(session)),
   'session.refused': row(
     'A wrong password or code for a user that there is; not told while the user is locked.',

@@ -120,8 +120,13 @@ function parameters(route: Route, where: keyof typeof placed, schemas: Component
 function okResponse({ ok, summary }: Route, schemas: Components): Json {
   if ('schema' in ok)
     return { description: summary, content: { 'application/json': { schema: schemas.ref(ok.schema, 'output') } } };
-  if ('bytes' in ok) return { description: summary, content: { [ok.bytes]: { schema: { type: 'string' } } } };
-  return { description: summary };
+  // Bytes that are JSON may be any JSON.
+  if ('bytes' in ok) {
+    const schema = /[/+]json$/.test(ok.bytes) ? {} : { type: 'string' };
+    return { description: summary, content: { [ok.bytes]: { schema } } };
+  }
+  if (ok.status !== 302) return { description: summary };
+  return { description: summary, headers: { location: { schema: { type: 'string' } } } };
 }
 
 function problemResponses(route: Route): Json {

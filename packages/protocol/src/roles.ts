@@ -8,6 +8,7 @@ interface Role {
 const seeing = [
   'subscriptions:read',
   'configs:read',
+  'clients:read',
   'servers:read',
   'events:read',
   'status:read',
@@ -18,15 +19,23 @@ export const roles = {
   viewer: { description: 'Sees the fleet, secrets hidden', permissions: seeing },
   operator: {
     description: 'Writes subscriptions and configs, moves no server',
-    permissions: [...seeing, 'subscriptions:write', 'configs:write'],
+    permissions: [...seeing, 'subscriptions:write', 'configs:write', 'settings:write', 'clients:write'],
   },
   deployer: {
     description: 'Moves servers to versions that others wrote',
-    permissions: [...seeing, 'configs:deploy'],
+    permissions: [...seeing, 'configs:deploy', 'environments:write'],
   },
   secadmin: {
     description: 'Looks after people, tokens, secrets and the audit log; changes no config',
-    permissions: [...seeing, 'secrets:reveal', 'tokens:write', 'people:read', 'people:write', 'audit:read'],
+    permissions: [
+      ...seeing,
+      'policies:write',
+      'secrets:reveal',
+      'tokens:write',
+      'people:read',
+      'people:write',
+      'audit:read',
+    ],
   },
   admin: { description: 'Everything', permissions: permissionNames },
 } as const satisfies Readonly<Record<string, Role>>;

@@ -4,11 +4,12 @@ import type { Permission } from './permissions.ts';
 
 export type Schema = z.ZodMiniType;
 
-/** What a good answer looks like: JSON of a schema, exact bytes of a media type (with ETag and 304), or nothing. */
+/** What a good answer looks like: JSON of a schema, exact bytes of a media type (with ETag and 304), nothing, or where a browser goes. */
 export type Answer =
   | { readonly status: 200 | 201 | 202; readonly schema: Schema }
   | { readonly status: 200; readonly bytes: string }
-  | { readonly status: 204 };
+  | { readonly status: 204 }
+  | { readonly status: 302 };
 
 /** One HTTP operation as plain data; the client, the mount, the documents and the tests all read it. */
 export interface Route {
@@ -90,8 +91,13 @@ export interface BytesAnswer {
   readonly range?: string;
   /** How the bytes are compressed already. */
   readonly encoding?: 'zstd';
+  /** What the bytes are, where the answers of a route are of several kinds. */
+  readonly mediaType?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** Where a browser is led to: another address, or a page for its reader (then it is a 200). */
+export type Landing = { readonly location: string } | { readonly page: string };
 
 /** Plain data may be handed back read-only. */
 export type DeepReadonly<T> = T extends readonly (infer I)[]
@@ -104,4 +110,6 @@ export type RouteResult<R> = R extends { ok: { schema: infer S extends Schema } 
   ? DeepReadonly<z.output<S>>
   : R extends { ok: { bytes: string } }
     ? BytesAnswer
-    : void;
+    : R extends { ok: { status: 302 } }
+      ? Landing
+      : void;

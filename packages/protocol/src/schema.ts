@@ -36,8 +36,17 @@ export const pageQuery = z.strictObject({
 export const page = <S extends z.ZodMiniType>(item: S) =>
   z.object({ items: z.array(item), next_cursor: z.nullable(z.string()) });
 
+/** A truth in a query, `true` or `false`; false when it is not there. Callers may hand in the truth itself. */
+export const flagSchema = z._default(
+  z.pipe(
+    z.enum(['true', 'false']) as z.ZodMiniType<'true' | 'false', boolean | `${boolean}`>,
+    z.transform((word) => word === 'true'),
+  ),
+  false,
+);
+
 /** Shows secrets when `reveal=true` and the token holds `secrets:reveal`. */
-export const revealQuery = z.strictObject({ reveal: z._default(z.stringbool(), false) });
+export const revealQuery = z.strictObject({ reveal: flagSchema });
 
 /** Writers name the revision they saw: `If-Match: "<revision>"`, or `*` for any. */
 export const ifMatchHeaders = z.object({ 'if-match': z.string() });

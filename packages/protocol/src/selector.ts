@@ -20,12 +20,27 @@ const maxRequirements = 16;
 const labelName = /^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$/;
 const labelValue = /^([a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?)?$/;
 
+const labelNameSchema = z
+  .string()
+  .check(z.regex(labelName, 'a label is small letters, digits, ., _, / and -, at most 63'));
+const labelValueSchema = z.string().check(z.regex(labelValue, 'a value is letters, digits, ., _ and -, at most 63'));
+
 export const labelsSchema = z
-  .record(
-    z.string().check(z.regex(labelName, 'a label is small letters, digits, ., _, / and -, at most 63')),
-    z.string().check(z.regex(labelValue, 'a value is letters, digits, ., _ and -, at most 63')),
-  )
+  .record(labelNameSchema, labelValueSchema)
   .check(z.refine((labels) => Object.keys(labels).length <= maxLabels, `at most ${maxLabels} labels`));
+
+/** Labels to set, and with null to take off, as a merge patch (RFC 7396). */
+export const labelsPatchSchema = z.record(labelNameSchema, z.nullable(labelValueSchema));
+
+/** @throws ProblemError `request.invalid` where they become too many */
+export function patchLabels(labels: Labels, patch: Readonly<Record<string, string | null>>): Labels {
+  const merged = Object.entries({ ...labels, ...patch }).flatMap(([name, value]) =>
+    value === null ? [] : [[name, value] as const],
+  );
+  if (merged.length > maxLabels) throw new ProblemError('request.invalid', `body labels: at most ${maxLabels} labels`);
+  // In one order, so that equal labels are equal texts.
+  return Object.fromEntries(merged.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 /** A selector as text; it is stored in the way it was written. */
 export const selectorSchema = z.string().check(
@@ -48,40 +63,34 @@ export function parseSelector(text: string): Selector {
 
 /** A server without the label meets `!=` and `notin`, as in Kubernetes. */
 export const matchesSelector = (selector: Selector, labels: Labels): boolean =>
-  selector.every(({ label, operator, values }) => {
-    const value = Object.hasOwn(labels, label) ? labels[label] : undefined;
-    switch (operator) {
-      case 'in':
-        return value !== undefined && values.includes(value);
-      case 'not-in':
-        return value === undefined || !values.includes(value);
-      case 'exists':
-        return value !== undefined;
-      case 'not-exists':
-        return value === undefined;
-    }
-  });
+  selector.every(({ label, operator, values }) =>
+    operators[operator].isMet(Object.hasOwn(labels, label) ? labels[label] : undefined, values),
+  );
 
 /** In one way of writing it, so that equal selectors are equal texts. */
 export const printSelector = (selector: Selector): string =>
   selector
-    .map(({ label, operator, values }) => printRequirement(label, operator, values.toSorted()))
+    .map(({ label, operator, values }) => operators[operator].print(label, values.toSorted()))
     .toSorted()
     .join(',');
 
-function printRequirement(label: string, operator: Requirement['operator'], values: readonly string[]): string {
-  const [only] = values;
-  switch (operator) {
-    case 'in':
-      return values.length === 1 ? `${label}=${only}` : `${label} in (${values.join(',')})`;
-    case 'not-in':
-      return values.length === 1 ? `${label}!=${only}` : `${label} notin (${values.join(',')})`;
-    case 'exists':
-      return label;
-    case 'not-exists':
-      return `!${label}`;
-  }
+interface OperatorRow {
+  readonly isMet: (value: string | undefined, values: readonly string[]) => boolean;
+  readonly print: (label: string, values: readonly string[]) => string;
 }
+
+const operators: Readonly<Record<Requirement['operator'], OperatorRow>> = {
+  in: {
+    isMet: (value, values) => value !== undefined && values.includes(value),
+    print: (label, values) => (values.length === 1 ? `${label}=${values[0]}` : `${label} in (${values.join(',')})`),
+  },
+  'not-in': {
+    isMet: (value, values) => value === undefined || !values.includes(value),
+    print: (label, values) => (values.length === 1 ? `${label}!=${values[0]}` : `${label} notin (${values.join(',')})`),
+  },
+  exists: { isMet: (value) => value !== undefined, print: (label) => label },
+  'not-exists': { isMet: (value) => value === undefined, print: (label) => `!${label}` },
+};
 
 function tryParse(text: string): Selector | undefined {
   if (text.trim() === '') return [];

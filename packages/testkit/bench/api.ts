@@ -1,14 +1,19 @@
-// What a GET of the manager's API takes at a fixed rate. The load is an open loop: each request has its moment, whatever
+// What reading the manager's API takes at a fixed rate, with everything on that a request meets. The load is an open loop: each request has its moment, whatever
 // became of those before, and is timed from that moment, so a stall counts for every request that it delayed.
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { Agent, get, type OutgoingHttpHeaders } from 'node:http';
+import { cpus } from 'node:os';
+import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { round, runBench, summarize, type Summary } from '../src/bench-report.ts';
 import { readProcessUsage } from '../src/process-usage.ts';
 import { openTestDirectory, startManagerProcess, startProcess, type ManagerProcess } from '../src/index.ts';
 
 const subscriptions = 100;
 const nodesEach = 20;
+const servers = 20;
 const maxSockets = 64;
 const warmUpMs = 2_000;
 const requestMs = 10_000;
@@ -27,27 +32,26 @@ interface Answer {
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** Bare node:http that says the same bytes: what a request costs here without anything of ours. */
-const peerProgram = `
-const answers = JSON.parse(require('node:fs').readFileSync(process.argv[1], 'utf8'));
-require('node:http')
-  .createServer((request, response) => {
-    const { headers, body } = answers[request.url];
-    response.writeHead(200, headers).end(body);
-  })
-  .listen(0, '127.0.0.1', function () { console.log('port ' + this.address().port); });`;
+const peers = { node: 'bare node:http, same bytes', fastify: 'fastify, same answers' } as const;
 
-async function request({ url, headers }: Target, path: string, agent: Agent): Promise<Answer> {
+/** The server has one core for itself, and the load another: what it waits for is its own work. */
+async function pin(pid: number, core: number): Promise<void> {
+  if (cpus().length > 1) await promisify(execFile)('taskset', ['-acp', String(core), String(pid)]);
+}
+
+async function request({ url, headers }: Target, address: string, agent: Agent): Promise<Answer> {
   return await new Promise((resolve, reject) => {
-    const sent = get(url + path, { agent, headers, timeout: requestMs }, (response) => {
+    const sent = get(url + address, { agent, headers, timeout: requestMs }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
       response.once('end', () => {
         if (response.statusCode === 200) resolve({ body, headers: response.headers });
-        else reject(new Error(`${path} answered ${response.statusCode}: ${body.slice(0, 200)}`));
+        else reject(new Error(`${address} answered ${response.statusCode}: ${body.slice(0, 200)}`));
       });
     });
-    sent.once('error', reject).once('timeout', () => sent.destroy(new Error(`${path}: no answer in ${requestMs} ms`)));
+    sent
+      .once('error', reject)
+      .once('timeout', () => sent.destroy(new Error(`${address}: no answer in ${requestMs} ms`)));
   });
 }
 
@@ -96,16 +100,20 @@ async function fill({ client }: ManagerProcess): Promise<void> {
     const body = { name: `provider-${n}`, source: { type: 'inline' as const, text: links.join('\n') } };
     await client.subscriptions.add({ body });
   }
+  await client.configs.create({ body: { name: 'home', subscriptions: ['provider-1', 'provider-2'] } });
+  for (let n = 0; n < servers; n += 1) await client.servers.add({ body: { name: `edge-${n}` } });
 }
 
-async function startPeer(file: string, target: Target): Promise<AsyncDisposable & { readonly target: Target }> {
-  const agent = new Agent();
-  const answers: Record<string, Answer> = {};
-  for (const path of Object.values(target.paths)) answers[path] = await request(target, path, agent);
-  await writeFile(file, JSON.stringify(answers));
+const peerProgram = path.join(import.meta.dirname, 'api/peer.ts');
+
+async function startPeer(
+  kind: keyof typeof peers,
+  file: string,
+  target: Target,
+): Promise<AsyncDisposable & { readonly target: Target }> {
   const running = await startProcess({
     command: process.execPath,
-    args: ['-e', peerProgram, file],
+    args: [peerProgram, kind, file],
     readyLine: /^port (\d+)$/,
   });
   return {
@@ -114,14 +122,25 @@ async function startPeer(file: string, target: Target): Promise<AsyncDisposable 
   };
 }
 
+/** What sbox says to each request of the load, for the peers to say again. */
+async function keepAnswers(file: string, target: Target, token: string): Promise<void> {
+  const agent = new Agent();
+  const answers: Record<string, Answer> = {};
+  for (const address of Object.values(target.paths)) answers[address] = await request(target, address, agent);
+  await writeFile(file, JSON.stringify({ token, answers }), { mode: 0o600 });
+}
+
 interface Measured {
   readonly all: Summary;
+  /** Of 10,000 requests the one that 10 are slower than. */
+  readonly p999: number;
   readonly requests: Readonly<Record<string, Summary>>;
   /** Processor time of the server for one request. */
   readonly cpu_ms: number;
 }
 
 async function measure(target: Target, { rate, seconds }: { rate: number; seconds: number }): Promise<Measured> {
+  await pin(target.pid, 0);
   await drive(target, { rate, ms: warmUpMs });
   const before = readProcessUsage(target.pid);
   const times = await drive(target, { rate, ms: seconds * 1000 });
@@ -129,6 +148,7 @@ async function measure(target: Target, { rate, seconds }: { rate: number; second
   const all = [...times.values()].flat();
   return {
     all: summarize(all, 2),
+    p999: round(all.toSorted((a, b) => a - b)[Math.ceil(0.999 * all.length) - 1] ?? Number.NaN, 2),
     requests: Object.fromEntries([...times].map(([name, each]) => [name, summarize(each, 2)])),
     cpu_ms: round(usedMs / all.length, 2),
   };
@@ -144,38 +164,48 @@ await runBench(options, async ({ rate, seconds }) => {
   await using running = await startManagerProcess({ dir: dir.file('manager'), settings: manager });
   await fill(running);
   const { items } = await running.client.subscriptions.list({ query: { limit: 100 } });
-  const { token } = await running.client.tokens.create({
-    body: { name: 'bench', permissions: ['subscriptions:read'] },
-  });
+  const { token } = await running.client.tokens.create({ body: { name: 'bench', role: 'viewer' } });
   const target: Target = {
     url: running.url,
     pid: running.process.pid,
     headers: { authorization: `Bearer ${token}` },
     paths: {
-      one: `/api/v1/subscriptions/${items[50]?.id}`,
-      list: '/api/v1/subscriptions?limit=100',
+      'one subscription': `/api/v1/subscriptions/${items[50]?.id}`,
+      '100 subscriptions': '/api/v1/subscriptions?limit=100',
+      'one config': '/api/v1/configs/home',
+      '20 servers': '/api/v1/servers?limit=20',
+      '50 events': '/api/v1/events?limit=50',
+      status: '/api/v1/status',
     },
   };
-  await using peer = await startPeer(dir.file('answers.json'), target);
-  const ours = await measure(target, { rate, seconds });
-  const theirs = await measure(peer.target, { rate, seconds });
-  const labels: Record<string, string> = { one: 'GET one subscription', list: `GET list of ${items.length}` };
-  const row = (name: string, server: string, { median, p99, max }: Summary) => ({
-    request: labels[name] ?? name,
+  const file = dir.file('answers.json');
+  await keepAnswers(file, target, token);
+  await pin(process.pid, cpus().length - 1);
+  const measured: { server: string; figures: Measured }[] = [
+    { server: 'sboxmgr', figures: await measure(target, { rate, seconds }) },
+  ];
+  for (const [kind, server] of Object.entries(peers) as [keyof typeof peers, string][]) {
+    await using peer = await startPeer(kind, file, target);
+    measured.push({ server, figures: await measure(peer.target, { rate, seconds }) });
+  }
+  const ours = measured[0]?.figures as Measured;
+  const row = ({ server, figures: { all, p999, cpu_ms } }: (typeof measured)[number]) => ({
     server,
-    'p50 ms': median,
-    'p99 ms': p99,
-    'max ms': max,
+    'p50 ms': all.median,
+    'p99 ms': all.p99,
+    'p99.9 ms': p999,
+    'max ms': all.max,
+    'processor ms each': cpu_ms,
+    'p99 to sboxmgr': round(all.p99 / ours.all.p99, 2),
   });
   return {
-    title: `API at ${rate} requests/s for ${seconds} s, ${subscriptions} subscriptions in SQLite, one token`,
-    rows: Object.keys(labels).flatMap((name) => [
-      row(name, 'sboxmgr', ours.requests[name] ?? ours.all),
-      row(name, 'bare node:http, same bytes', theirs.requests[name] ?? theirs.all),
-    ]),
-    notes: [`processor time: sboxmgr ${ours.cpu_ms} ms a request, bare node:http ${theirs.cpu_ms} ms`],
-    peer: 'bare node:http, in its own process, after it in the same run',
+    title: `API at ${rate} mixed reads a second for ${seconds} s, one token, the server on a core of its own`,
+    rows: measured.map(row),
+    notes: Object.entries(ours.requests).map(
+      ([name, { median, p99 }]) => `sboxmgr, ${name}: p50 ${median} ms, p99 ${p99} ms`,
+    ),
+    peer: 'bare node:http and fastify, each in its own process, after sboxmgr in the same run',
     musts: [{ what: 'p99 of all', value: ours.all.p99, limit: 10, unit: 'ms' }],
-    data: { rate, seconds, subscriptions, ...ours, peer: theirs },
+    data: { rate, seconds, servers: measured },
   };
 });

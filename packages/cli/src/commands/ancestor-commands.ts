@@ -15,10 +15,15 @@ const sourceOptions: readonly OptionRow[] = [
 export const ancestorCommands: readonly CommandRow[] = [
   {
     usage: 'export',
-    summary: 'The older name of generate',
+    summary: 'Everything that the manager has as files, with -d; else the older name of generate',
+    remote: true,
     hasOwnOutput: true,
     options: [
-      ...sourceOptions,
+      { flags: '-d, --directory <dir>', summary: 'where to write a file for each thing' },
+      { flags: '--reveal', summary: 'with -d: write secrets too' },
+      { flags: '--force', summary: 'with -d: write over files that say something else' },
+      { flags: '--secrets <dir>', summary: 'with -d: where ${file:PATH} of files that are there is looked for' },
+      ...sourceOptions.map(({ flags, ...option }) => ({ flags: flags.replace('-d, --debug', '--debug'), ...option })),
       { flags: '-o, --output <file>', summary: 'where to write, - for standard output', preset: 'config.json' },
       { flags: '--format <format>', summary: 'json or auto', preset: 'auto' },
       { flags: '--export-format <format>', summary: 'singbox or clash', preset: 'singbox' },
@@ -44,7 +49,10 @@ export const ancestorCommands: readonly CommandRow[] = [
       { flags: '--exclude-outbounds <types>', summary: 'protocols to leave out, with commas' },
       { flags: '--engine <file>', summary: 'the sing-box program', preset: 'SBOX_SING_BOX, .tools/bin, PATH' },
     ],
-    examples: ['sboxmgr export -u https://example.com/sub --inbound-types socks --socks-port 1080'],
+    examples: [
+      'sboxmgr export -d ./fleet',
+      'sboxmgr export -u https://example.com/sub --inbound-types socks --socks-port 1080',
+    ],
     load: load('exportConfig'),
   },
   {

@@ -27,8 +27,8 @@ function begin(call: Call, now: (from: string) => string): { readonly from: read
   const from = sourcesOf(call);
   const [first = '-'] = from;
   hint(call, now(isUrl(first) ? "'URL'" : first));
-  if (language !== undefined && !/^(?:en\b|C\b|$)/i.test(language))
-    call.out.talk(`SBOXMGR_LANG=${language}: there is only English`);
+  if (language !== undefined && !/^(?:en\b|ru\b|C\b|$)/i.test(language))
+    call.out.talk(`SBOXMGR_LANG=${language}: there is English and Russian only`);
   for (const [option, instead] of lost) {
     if (call.options[option] !== undefined) call.out.talk(`${dashed(option)} has no equal: ${instead}`);
   }
@@ -48,8 +48,15 @@ const lost: readonly (readonly [string, string])[] = [
   ['middleware', 'operators: sboxmgr operator list'],
 ];
 
+/** The older program had `-d LEVEL` for `--debug`. */
+const isOfManager = (call: Call): boolean => {
+  const directory = text(call, 'directory');
+  return directory !== undefined && !(/^\d$/.test(directory) && texts(call, 'url').length > 0);
+};
+
 /** `export`: the config of one subscription, or its Clash form. */
 export const exportConfig = async (original: Call): Promise<number | void> => {
+  if (isOfManager(original)) return await (await import('./files.ts')).exportFiles(original);
   const { call, from } = begin(
     original,
     (source) => `sboxmgr generate -u ${source} -f ${text(original, 'output') ?? 'config.json'}`,

@@ -47,11 +47,16 @@ export const auditCommands: readonly CommandRow[] = [
     remote: true,
     options: [
       {
-        flags: '--key <file...>',
-        summary: 'keys that are trusted: PEM, base64, or an export that is trusted',
+        flags: '--key <file>',
+        repeats: true,
+        summary: 'keys that are trusted: PEM, base64, or an export that is trusted; repeat for several',
         preset: 'those that come with the log',
       },
-      { flags: '--kept <file...>', summary: 'exports of before, oldest first, which the log has to agree with' },
+      {
+        flags: '--kept <file>',
+        repeats: true,
+        summary: 'an export of before, which the log has to agree with; repeat for several, oldest first',
+      },
     ],
     examples: [
       'sboxmgr audit verify',

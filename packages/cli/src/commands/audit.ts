@@ -104,20 +104,22 @@ export const verify = async (call: Call): Promise<number> => {
   const keys = given.length > 0 ? trusted : found;
   const verifier = createVerifier(keys);
   const read = readInto(verifier, found);
+  let doubt: string | undefined;
   for (const file of [...texts(call, 'kept'), ...call.args]) {
     verifier.nextExport();
     for await (const line of linesOf(path.resolve(cwd, file))) read(line);
   }
   if (call.args.length === 0) {
     verifier.nextExport();
-    await readManager(call, read);
+    doubt = await readManager(call, read);
   }
   const verdict = verifier.verdict();
   // Who names a key wants to see it prove something.
   const isProved = given.length === 0 || verdict.last === 0 || verdict.checkpoints > 0;
-  const ok = verdict.ok && isProved;
+  const ok = verdict.ok && isProved && doubt === undefined;
   const shown = { ...verdict, ok, keys: [...keys.keys()], unsigned: verdict.last - verdict.signed_to };
   await call.out.thing(shown, () => printVerdict(verdict, { isProved, keyids: [...keys.keys()] }));
+  if (doubt !== undefined) call.out.talk(`the manager itself holds the log for broken: ${doubt}`);
   if (ok && given.length === 0)
     call.out.talk(
       'The keys came with the log. --key FILE with a key that you kept proves that it is the log of your manager.',
@@ -125,9 +127,19 @@ export const verify = async (call: Call): Promise<number> => {
   return ok ? 0 : 1;
 };
 
-async function readManager(call: Call, read: (line: string) => void): Promise<void> {
+/** @returns what the manager found wrong with its log, also by the head that it keeps outside of the database */
+async function readManager(call: Call, read: (line: string) => void): Promise<string | undefined> {
   await using connection = await connect(call);
-  for await (const page of exportPages(connection.client)) for (const line of page.split('\n')) read(line);
+  const { client } = connection;
+  for await (const page of exportPages(client)) for (const line of page.split('\n')) read(line);
+  const { checks } = await client.system.health().catch(withoutPermission);
+  return checks.find(({ name, ok }) => name === 'audit' && !ok)?.detail;
+}
+
+/** Who may read the log need not be somebody who may see the state of the manager. */
+function withoutPermission(error: unknown): { readonly checks: never[] } {
+  if (error instanceof ProblemError && error.code === 'auth.forbidden') return { checks: [] };
+  throw error;
 }
 
 function printVerdict(

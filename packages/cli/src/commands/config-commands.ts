@@ -1,10 +1,14 @@
 import type { CommandRow, OptionRow } from '../command.ts';
 import { engineOptions, nodeOptions } from '../local/option-rows.ts';
+import { ofProject, projectOption } from './bounds-options.ts';
 import type * as handlers from './configs.ts';
+import type * as versions from './version-commands.ts';
 
+const version = (name: keyof typeof versions) => async () => (await import('./version-commands.ts'))[name];
 const load = (name: keyof typeof handlers) => async () => (await import('./configs.ts'))[name];
 
 const recipeOptions: readonly OptionRow[] = [
+  projectOption,
   { flags: '--subscription <name...>', summary: 'take nodes from this one; repeat for several' },
   { flags: '--port <port>', summary: 'port of the mixed inbound', preset: '2080' },
   { flags: '--listen <address>', summary: 'address of the mixed inbound', preset: '127.0.0.1' },
@@ -25,8 +29,12 @@ const recipeOptions: readonly OptionRow[] = [
   { flags: '--settings <file>', summary: 'settings as YAML or JSON; the options above go over them' },
 ];
 const deployOptions: readonly OptionRow[] = [
-  { flags: '--server <name...>', summary: 'move these servers', preset: 'those that run the config, or the only one' },
-  { flags: '--version <n>', summary: 'the version', preset: 'the newest' },
+  {
+    flags: '--server <name...>',
+    summary: 'move these servers',
+    preset: 'those that it is assigned to or that run it, or the only one',
+  },
+  { flags: '--version <version>', summary: 'the version, by number or tag', preset: 'NAME@VERSION, or the newest' },
   { flags: '--no-wait', summary: 'do not wait for the verdict' },
   { flags: '--timeout <duration>', summary: 'how long to wait', preset: '2m, and the time to confirm' },
   {
@@ -38,15 +46,20 @@ const deployOptions: readonly OptionRow[] = [
     flags: '--confirm <duration>',
     summary: 'servers take it back after so long, unless it is confirmed or the manager is still reached',
   },
+  { flags: '--override-freeze <reason>', summary: 'deploy in spite of a freeze, and say why; it is recorded' },
 ];
 
 export const configCommands: readonly CommandRow[] = [
-  { usage: 'config list', summary: 'List configs', remote: true, load: load('list') },
+  { usage: 'config list', summary: 'List configs', remote: true, options: [ofProject], load: load('list') },
   {
     usage: 'config create <name>',
     summary: 'Make a config and its version 1',
     remote: true,
-    options: [...recipeOptions, { flags: '--auto-deploy', summary: 'deploy what a changed subscription gives' }],
+    options: [
+      ...recipeOptions,
+      { flags: '--auto-deploy', summary: 'deploy what a changed subscription gives' },
+      { flags: '--draft', summary: 'make version 1 a draft: policies and tests keep nothing back' },
+    ],
     examples: ['sboxmgr config create main --subscription home --port 1080'],
     load: load('create'),
   },
@@ -68,7 +81,10 @@ export const configCommands: readonly CommandRow[] = [
     usage: 'config generate <name>',
     summary: 'Make a new version when something changed',
     remote: true,
-    options: [{ flags: '-m, --message <text>', summary: 'why' }],
+    options: [
+      { flags: '-m, --message <text>', summary: 'why' },
+      { flags: '--draft', summary: 'a version to look at, which is not deployed before it is published' },
+    ],
     load: load('generate'),
   },
   {
@@ -83,6 +99,37 @@ export const configCommands: readonly CommandRow[] = [
     summary: 'One version: what it was made from, and what it was rendered for',
     remote: true,
     load: load('showVersion'),
+  },
+  {
+    usage: 'config publish <name> <version>',
+    summary: 'Make a draft the newest version, when its tests and policies let it',
+    remote: true,
+    examples: ['sboxmgr config generate main --draft', 'sboxmgr config publish main 7'],
+    load: version('publish'),
+  },
+  {
+    usage: 'config discard <name> <version>',
+    summary: 'Delete a draft',
+    remote: true,
+    load: version('discard'),
+  },
+  {
+    usage: 'config tag <name> <version> [tag...]',
+    summary: 'Give a version a name; it leaves the version that had it',
+    remote: true,
+    options: [{ flags: '--remove <tag...>', summary: 'take this one away; repeat for several' }],
+    examples: ['sboxmgr config tag main 7 stable', 'sboxmgr config deploy main@stable'],
+    load: version('tag'),
+  },
+  {
+    usage: 'config note <name> <version> [text...]',
+    summary: 'Write down something about a version, in place of what is there',
+    remote: true,
+    options: [
+      { flags: '-f, --file <file>', summary: 'the text from a file' },
+      { flags: '--clear', summary: 'no notes' },
+    ],
+    load: version('note'),
   },
   {
     usage: 'config diff <name> <version>',
@@ -147,6 +194,7 @@ export const configCommands: readonly CommandRow[] = [
     options: [...deployOptions, { flags: '-m, --message <text>', summary: 'why' }],
     examples: [
       'sboxmgr config deploy main',
+      'sboxmgr config deploy main@stable',
       'sboxmgr config deploy main --server ams-1 --server ams-2',
       'sboxmgr config deploy main --engine 1.14.4 --confirm 120s',
     ],
@@ -157,7 +205,10 @@ export const configCommands: readonly CommandRow[] = [
     usage: 'config export <name>',
     summary: 'The runnable text of a version, with its secrets',
     remote: true,
-    options: [{ flags: '--version <n>', summary: 'the version', preset: 'the newest' }],
+    options: [
+      { flags: '--version <version>', summary: 'the version, by number or tag', preset: 'NAME@VERSION, or the newest' },
+      { flags: '--server <name>', summary: 'what this server runs of it, or gets' },
+    ],
     load: load('exportText'),
   },
   { usage: 'deployment list', summary: 'Deployments, newest first', remote: true, load: load('deployments') },

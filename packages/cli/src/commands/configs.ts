@@ -7,19 +7,23 @@ import type { Out } from '../out.ts';
 import { readText } from '../read-file.ts';
 import { changesLines } from '../changes-text.ts';
 import { counted } from '../counted.ts';
+import { projectOf } from './bounds-options.ts';
 import { isPlainMixed, readRecipeParts, refuseUnused } from './config-parts.ts';
 import { age, configNames, everyPage, withClient } from './remote.ts';
+import { findingLine, versionLine } from './version-lines.ts';
+import { readVersion, readVersionName } from './version-name.ts';
 
 type ConfigWrite = RouteInput<typeof operatorContract.configs.create>['body'];
-type Version = Awaited<ReturnType<OperatorClient['configs']['version']>>;
 type Deployment = Awaited<ReturnType<OperatorClient['deployments']['get']>>;
 type Settings = NonNullable<ConfigWrite['settings']>;
 
-export const list = withClient(async (client, { out }) => {
-  const items = await everyPage((query) => client.configs.list({ query }));
+export const list = withClient(async (client, call) => {
+  const { out } = call;
+  const items = await everyPage((query) => client.configs.list({ query: { ...query, ...projectOf(call) } }));
   if (items.length === 0) out.talk('No configs yet. Make one: sboxmgr config create NAME --subscription NAME');
   await out.rows(items, [
     { title: 'NAME', value: ({ name }) => name },
+    { title: 'PROJECT', value: ({ project }) => project },
     { title: 'VERSION', value: ({ version }) => version },
     { title: 'SERVERS', value: ({ servers }) => servers },
     { title: 'SUBSCRIPTIONS', value: ({ subscriptions }) => subscriptions.map(({ name }) => name).join(', ') },
@@ -68,8 +72,10 @@ export const create = withClient(async (client, call) => {
       fix: 'sboxmgr config create NAME --subscription NAME',
     });
   const made = await client.configs.create({
+    query: { draft: flag(call, 'draft') ? 'true' : 'false' },
     body: {
       name: arg(call, 0),
+      ...projectOf(call),
       subscriptions: [...subscriptions],
       settings: await settingsOf(call),
       ...parts,
@@ -78,7 +84,7 @@ export const create = withClient(async (client, call) => {
   });
   await call.out.thing(made, () =>
     made.version === null
-      ? `${made.name} was made; it has no version until its subscriptions have nodes`
+      ? `${made.name} was made; it has no version until ${flag(call, 'draft') ? 'its draft is published' : 'its subscriptions have nodes'}`
       : `${made.name}: version ${made.version}`,
   );
 });
@@ -94,6 +100,7 @@ export const edit = withClient(async (client, call) => {
   const autoDeploy = call.options['autoDeploy'];
   const body = {
     ...(name === undefined ? {} : { name }),
+    ...projectOf(call),
     ...(subscriptions.length === 0 ? {} : { subscriptions: [...subscriptions] }),
     ...(Object.keys(settings).length === 0 ? {} : { settings }),
     ...(await readRecipeParts(client, call)),
@@ -120,26 +127,35 @@ export const remove = withClient(async (client, call) => {
   call.out.talk(`${known.name} was deleted`);
 });
 
-const versionLine = ({ version, nodes, renditions }: Version): string => {
-  const left = renditions.flatMap((rendition) => rendition.left_out);
-  return `version ${version}: ${counted(nodes, 'node')}${left.length === 0 ? '' : `, ${left.length} left out (${[...new Set(left.map(({ reason }) => reason))].join('; ')})`}`;
+/** A version as an argument: by its number or a tag. */
+const versionOf = (call: Call) => ({ id: arg(call, 0), version: String(readVersion(arg(call, 1))) });
+
+const optionalVersion = (call: Call): number | string | undefined => {
+  const typed = text(call, 'version');
+  return typed === undefined ? undefined : readVersion(typed);
 };
 
 export const generate = withClient(async (client, call) => {
   const made = await client.configs.generate({
     params: { id: arg(call, 0) },
-    body: { message: text(call, 'message') ?? '' },
+    body: { message: text(call, 'message') ?? '', draft: flag(call, 'draft') },
   });
   await call.out.thing(
     made,
     () => `${made.created ? '' : 'nothing changed, it is still '}${versionLine(made.version)}`,
   );
+  const { state, version } = made.version;
+  if (state === 'draft')
+    call.out.talk(
+      `To look at it: sboxmgr config diff ${arg(call, 0)} ${version}   To publish it: sboxmgr config publish ${arg(call, 0)} ${version}`,
+    );
 });
 
 export const validate = withClient(async (client, call) => {
   const found = await client.configs.validate({ params: { id: arg(call, 0) } });
   const lines = [
     ...found.findings.map(({ path, message }) => `✗ ${path}: ${message}`),
+    ...found.policies.map(findingLine),
     ...found.left_out.map(({ tag, reason }) => `- ${tag} is left out: ${reason}`),
     ...(found.engine_check
       ? [
@@ -157,6 +173,8 @@ export const versions = withClient(async (client, { out, args, host }) => {
   const now = host.clock.now();
   await out.rows(items, [
     { title: 'VERSION', value: ({ version }) => version },
+    { title: 'STATE', value: ({ state }) => state },
+    { title: 'TAGS', value: ({ tags }) => tags.join(', ') },
     { title: 'NODES', value: ({ nodes }) => nodes },
     { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
     { title: 'AUTHOR', value: ({ author }) => author },
@@ -166,14 +184,13 @@ export const versions = withClient(async (client, { out, args, host }) => {
 });
 
 export const showVersion = withClient(async (client, call) => {
-  const params = { id: arg(call, 0), version: String(wholeNumber('VERSION', arg(call, 1))) };
-  await call.out.thing(await client.configs.version({ params }));
+  await call.out.thing(await client.configs.version({ params: versionOf(call) }));
 });
 
 export const diff = withClient(async (client, call) => {
   const against = text(call, 'against');
   const found = await client.configs.diff({
-    params: { id: arg(call, 0), version: String(wholeNumber('VERSION', arg(call, 1))) },
+    params: versionOf(call),
     query: against === undefined ? {} : { against },
   });
   await call.out.thing(found, () => (flag(call, 'text') ? found.text : changesLines(found).join('\n')));
@@ -240,49 +257,58 @@ function createTeller(out: Out): (deployment: Deployment) => void {
   };
 }
 
-const deploymentLines = ({ servers, state, version, engine }: Deployment): string =>
+const deploymentLines = ({ servers, state, version, engine, override_freeze: reason }: Deployment): string =>
   [
     ...servers.map((server) => `${server.name}: ${server.state}`),
     `version ${version}${engine === null ? '' : ` with sing-box ${engine}`}: ${state}`,
+    ...(reason === null ? [] : [`in spite of a freeze: ${reason}`]),
   ].join('\n');
 
-async function start(client: OperatorClient, call: Call, version: string | undefined): Promise<Deployment> {
+async function start(client: OperatorClient, call: Call, version: number | string | undefined): Promise<Deployment> {
+  const named = readVersionName(arg(call, 0));
+  const wanted = version ?? named.version;
   const servers = texts(call, 'server');
-  const [engine, confirm] = [text(call, 'engine'), text(call, 'confirm')];
+  const [engine, confirm, reason] = [text(call, 'engine'), text(call, 'confirm'), text(call, 'overrideFreeze')];
   return await client.configs.deploy({
-    params: { id: arg(call, 0) },
+    params: { id: named.config },
     body: {
       message: text(call, 'message') ?? '',
-      ...(version === undefined ? {} : { version: wholeNumber('--version', version) }),
+      ...(wanted === undefined ? {} : { version: wanted }),
       ...(servers.length === 0 ? {} : { servers: [...servers] }),
       ...(engine === undefined ? {} : { engine }),
       ...(confirm === undefined ? {} : { confirm }),
+      ...(reason === undefined ? {} : { override_freeze: reason }),
     },
   });
 }
 
 export const deploy = withClient(
-  async (client, call) => await follow(client, call, await start(client, call, text(call, 'version'))),
+  async (client, call) => await follow(client, call, await start(client, call, optionalVersion(call))),
 );
 
 export const rollback = withClient(async (client, call) => {
   const made = await client.configs.rollback({
     params: { id: arg(call, 0) },
-    body: { version: wholeNumber('VERSION', arg(call, 1)), message: text(call, 'message') ?? '' },
+    body: { version: readVersion(arg(call, 1)), message: text(call, 'message') ?? '' },
   });
   call.out.talk(`version ${made.version} is like version ${arg(call, 1)}`);
   if (call.options['deploy'] === false) {
     await call.out.thing(made, () => versionLine(made));
     return 0;
   }
-  return await follow(client, call, await start(client, call, String(made.version)));
+  return await follow(client, call, await start(client, call, made.version));
 });
 
 export const exportText = withClient(async (client, call) => {
-  const version = text(call, 'version');
+  const named = readVersionName(arg(call, 0));
+  const version = optionalVersion(call) ?? named.version;
+  const server = text(call, 'server');
   const { bytes } = await client.configs.export({
-    params: { id: arg(call, 0) },
-    query: version === undefined ? {} : { version },
+    params: { id: named.config },
+    query: {
+      ...(version === undefined ? {} : { version: String(version) }),
+      ...(server === undefined ? {} : { server }),
+    },
   });
   call.out.raw(new TextDecoder().decode(bytes));
 });

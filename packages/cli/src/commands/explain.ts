@@ -8,12 +8,13 @@ import {
   type NodeExplanation,
   type Question,
 } from '@sbox/pipeline';
-import { arg, text, texts, wholeNumber, type Call } from '../command.ts';
+import { arg, text, texts, type Call } from '../command.ts';
 import { readConfigFile } from '../local/config-file.ts';
 import { findAnyTarget } from '../local/engine-target.ts';
 import { prepare, type Prepared } from '../local/prepare.ts';
 import { recipeOf } from '../local/recipe-options.ts';
 import { withClient } from './remote.ts';
+import { readVersion } from './version-name.ts';
 
 export const explain = async (call: Call): Promise<void> => {
   const code = arg(call, 0);
@@ -119,7 +120,7 @@ export const explainConfig = withClient(async (client, call) => {
       ...(destination === undefined ? {} : { destination }),
       ...(source === undefined ? {} : { source }),
       ...(inbound === undefined ? {} : { inbound }),
-      ...(version === undefined ? {} : { version: wholeNumber('--version', version) }),
+      ...(version === undefined ? {} : { version: readVersion(version) }),
     },
   });
   if (found.version !== null) call.out.talk(`${arg(call, 0)}, version ${found.version}`);

@@ -1,15 +1,54 @@
-import type { CommandRow } from '../command.ts';
+import type { CommandRow, OptionRow } from '../command.ts';
 import type * as handlers from './fleet.ts';
 
 const load = (name: keyof typeof handlers) => async () => (await import('./fleet.ts'))[name];
 
+const place: readonly OptionRow[] = [
+  { flags: '--label <name=value...>', summary: 'a label; repeat for several' },
+  { flags: '--environment <name>', summary: 'its environment' },
+];
+
 export const fleetCommands: readonly CommandRow[] = [
-  { usage: 'server list', summary: 'List servers', remote: true, load: load('servers') },
+  {
+    usage: 'top',
+    summary: 'The fleet, live: counts, deployments, servers with the worst first, what happened; Ctrl C ends it',
+    remote: true,
+    options: [
+      { flags: '--interval <duration>', summary: 'how often to look', preset: '2s' },
+      { flags: '--once', summary: 'one picture, as where no terminal is' },
+      { flags: '--selector <selector>', summary: 'only servers with these labels, as role=edge,!canary' },
+      { flags: '--environment <name>', summary: 'only servers of an environment' },
+    ],
+    load: async () => (await import('./top.ts')).top,
+  },
+  {
+    usage: 'server list',
+    summary: 'List servers',
+    remote: true,
+    options: [
+      { flags: '--selector <selector>', summary: 'only those with these labels, as role=edge,!canary' },
+      { flags: '--environment <name>', summary: 'only those of an environment' },
+    ],
+    load: load('servers'),
+  },
   {
     usage: 'server show <name>',
     summary: 'One server: what it runs, how it took it, what is wrong; everything with -o yaml',
     remote: true,
     load: load('server'),
+  },
+  {
+    usage: 'server edit <name>',
+    summary: 'Change name, labels and environment; what comes to be meant for it is sent by itself',
+    remote: true,
+    options: [
+      { flags: '--rename <name>', summary: 'a new name' },
+      ...place,
+      { flags: '--no-environment', summary: 'of none any more' },
+      { flags: '--unlabel <name...>', summary: 'take a label off; repeat for several' },
+    ],
+    examples: ['sboxmgr server edit nl-1 --label role=edge region=eu --environment prod'],
+    load: load('editServer'),
   },
   {
     usage: 'server token',
@@ -18,6 +57,7 @@ export const fleetCommands: readonly CommandRow[] = [
     options: [
       { flags: '--name <name>', summary: 'the name the server gets', preset: 'its host name' },
       { flags: '--ttl <duration>', summary: 'how long it can be used', preset: '1h' },
+      ...place,
       { flags: '-f, --file <file>', summary: 'write the token to a file of mode 0600 instead of printing it' },
     ],
     load: load('joinToken'),
@@ -32,6 +72,7 @@ export const fleetCommands: readonly CommandRow[] = [
       { flags: '--offline', summary: 'say that you know: nothing is fetched by this server' },
       { flags: '--engine-version <version>', summary: 'its sing-box', preset: '1.12.0' },
       { flags: '--tags <tags>', summary: 'its build tags, with commas', preset: 'those of the wheel' },
+      ...place,
     ],
     load: load('addServer'),
   },

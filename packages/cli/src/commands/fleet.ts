@@ -3,6 +3,7 @@ import path from 'node:path';
 import { compareGenerations, fromProblem, ProblemError, type Generation } from '@sbox/core';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import { connect, type OperatorClient } from '../connection.ts';
+import { placeChange, placeOf, printLabels } from './labels.ts';
 import { age, configNames, everyPage, withClient } from './remote.ts';
 import { engineOf, isInSync, orderKey, printServer, runsOf, why, type Server } from './server-text.ts';
 
@@ -26,14 +27,24 @@ async function orderNames(
   return found;
 }
 
-export const servers = withClient(async (client, { out, host }) => {
-  const items = await everyPage((query) => client.servers.list({ query }));
-  if (items.length === 0) out.talk('No servers yet. Make a join token: sboxmgr server token');
+export const servers = withClient(async (client, call) => {
+  const { out, host } = call;
+  const [selector, environment] = [text(call, 'selector'), text(call, 'environment')];
+  const filter = {
+    ...(selector === undefined ? {} : { selector }),
+    ...(environment === undefined ? {} : { environment }),
+  };
+  const items = await everyPage((query) => client.servers.list({ query: { ...query, ...filter } }));
+  const isAll = Object.keys(filter).length === 0;
+  if (items.length === 0)
+    out.talk(isAll ? 'No servers yet. Make a join token: sboxmgr server token' : 'No server is like that.');
   const now = host.clock.now();
   const orders = await orderNames(client, items, await configNames(client));
   await out.rows(items, [
     { title: 'SERVER', value: ({ name }) => name },
     { title: 'STATE', value: ({ state }) => state },
+    { title: 'ENVIRONMENT', value: (row) => row.environment },
+    { title: 'LABELS', value: ({ labels }) => printLabels(labels) },
     { title: 'ENGINE', value: engineOf },
     { title: 'RUNS', value: (row) => runsOf(row, orders) },
     { title: 'WANTED', value: ({ id, desired }) => (desired ? orders.get(orderKey(id, desired)) : null) },
@@ -49,6 +60,20 @@ export const server = withClient(async (client, call) => {
   await call.out.thing(found, () => printServer(found, now));
 });
 
+export const editServer = withClient(async (client, call) => {
+  const known = await client.servers.get({ params: { id: arg(call, 0) } });
+  const name = text(call, 'rename');
+  const made = await client.servers.update({
+    params: { id: known.id },
+    headers: { 'if-match': `"${known.revision}"` },
+    body: { ...(name === undefined ? {} : { name }), ...placeChange(call) },
+  });
+  await call.out.thing(made, () => `${made.name}: ${describePlace(made)}`);
+});
+
+const describePlace = ({ environment, labels }: Server): string =>
+  `${environment === null ? 'no environment' : `environment ${environment}`}, ${printLabels(labels) || 'no labels'}`;
+
 /** Writes a secret so that it never stands in a file that others may read. */
 async function writeSecret(file: string, content: string | Uint8Array): Promise<void> {
   await writeFile(`${file}.tmp`, content, { mode: 0o600 });
@@ -59,7 +84,7 @@ async function writeSecret(file: string, content: string | Uint8Array): Promise<
 export const joinToken = withClient(async (client, call) => {
   const name = text(call, 'name');
   const made = await client.joinTokens.create({
-    body: { ttl: text(call, 'ttl') ?? '1h', ...(name === undefined ? {} : { name }) },
+    body: { ttl: text(call, 'ttl') ?? '1h', ...placeOf(call), ...(name === undefined ? {} : { name }) },
   });
   const file = text(call, 'file');
   if (file !== undefined) {
@@ -82,6 +107,8 @@ export const joinTokens = withClient(async (client, { out, host }) => {
     { title: 'ID', value: ({ id }) => id },
     { title: 'NAME', value: ({ name }) => name },
     { title: 'STATE', value: state },
+    { title: 'ENVIRONMENT', value: (row) => row.environment },
+    { title: 'LABELS', value: ({ labels }) => printLabels(labels) },
     { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
   ]);
 });
@@ -95,7 +122,11 @@ export const addServer = withClient(async (client, call) => {
   const version = text(call, 'engineVersion');
   const tags = text(call, 'tags')?.split(',') ?? ['with_quic', 'with_wireguard', 'with_clash_api', 'with_gvisor'];
   const made = await client.servers.add({
-    body: { name: arg(call, 0), ...(version === undefined ? {} : { engine: { kind: 'sing-box', version, tags } }) },
+    body: {
+      name: arg(call, 0),
+      ...placeOf(call),
+      ...(version === undefined ? {} : { engine: { kind: 'sing-box', version, tags } }),
+    },
   });
   const { pin } = await client.system.status();
   await call.out.thing({ ...made, pin }, () =>
@@ -118,7 +149,7 @@ export const bundle = withClient(async (client, call) => {
   const name = arg(call, 0);
   const withEngine = flag(call, 'withEngine');
   const { desired } = await client.servers.get({ params: { id: name } });
-  const { bytes } = await client.servers.bundle({ params: { id: name }, query: { engine: String(withEngine) } });
+  const { bytes } = await client.servers.bundle({ params: { id: name }, query: { engine: withEngine } });
   const file = path.resolve(call.host.cwd, text(call, 'file') ?? `${name}.sbox.tar`);
   await writeSecret(file, bytes ?? new Uint8Array());
   const { pin } = await client.system.status();

@@ -27,8 +27,8 @@ export async function generateFrom(recipe: Recipe, call: Call): Promise<void> {
   if (copies > 0) out.talk(`${counted(copies, 'node')} left out: the same as others of another name or source`);
   if (flag(call, 'explain') && prepared.result)
     for (const line of (await import('../local/piped.ts')).traceLines(prepared.result)) out.talk(line);
-  if (hasPolicies(call)) await requirePolicies(prepared, call);
   const rendered = renderSaying(prepared, target, call);
+  if (hasPolicies(call)) await requirePolicies(recipe, prepared, rendered, call);
   for (const { path: at, message } of rendered.warnings) out.talk(`note: ${at}: ${message}`);
   refuseFindings(rendered);
   const tested = recipe.tests.length === 0 ? '' : ` · ${await runTests(recipe, prepared, rendered, { target, call })}`;
@@ -90,16 +90,15 @@ function noNodesHere(
 const hasPolicies = ({ options }: Call): boolean => options['policies'] !== undefined;
 
 /** Says what the policies that are on find. @throws ProblemError `policy.denied` */
-async function requirePolicies({ result }: Prepared, call: Call): Promise<void> {
+async function requirePolicies(recipe: Recipe, prepared: Prepared, rendered: Rendered, call: Call): Promise<void> {
   const { policies } = await (
     await import('../local/policies-file.ts')
   ).readPolicies(call.host, text(call, 'policies'));
-  const { applyPolicies } = await import('@sbox/pipeline');
-  const findings = applyPolicies(result?.nodes ?? [], policies);
-  const named = findings.map(({ policy, verdict, reason, node, count }) => ({
-    policy,
-    verdict,
-    what: `${node?.tag ?? `${count ?? 0} nodes`}: ${reason} (${policy})`,
+  const { placeOf, runPolicies } = await import('../local/run-policies.ts');
+  const findings = runPolicies(policies, recipe, prepared, () => rendered);
+  const named = findings.map((finding) => ({
+    verdict: finding.verdict,
+    what: `${placeOf(finding)}: ${finding.reason} (${finding.policy})`,
   }));
   for (const { verdict, what } of named) call.out.talk(`${verdict === 'deny' ? '✗' : '!'} ${what}`);
   const first = named.find(({ verdict }) => verdict === 'deny');

@@ -1,13 +1,16 @@
 import type { CommandRow, OptionRow } from '../command.ts';
 import { engineOptions, nodeOptions, templateOptions, userAgentOption } from '../local/option-rows.ts';
+import { ofProject, projectOption } from './bounds-options.ts';
 import type * as engines from './engines.ts';
 import type * as exclusions from './exclusions.ts';
 import type * as policies from './policies.ts';
+import type * as remotePolicies from './remote-policies.ts';
 import type * as templates from './templates.ts';
 
 const engine = (name: keyof typeof engines) => async () => (await import('./engines.ts'))[name];
 const exclusion = (name: keyof typeof exclusions) => async () => (await import('./exclusions.ts'))[name];
 const policy = (name: keyof typeof policies) => async () => (await import('./policies.ts'))[name];
+const managed = (name: keyof typeof remotePolicies) => async () => (await import('./remote-policies.ts'))[name];
 const template = (name: keyof typeof templates) => async () => (await import('./templates.ts'))[name];
 
 const exclusionFile: OptionRow = {
@@ -20,6 +23,22 @@ const policyFile: OptionRow = {
   summary: 'which policies are on, and your own',
   preset: 'SBOXMGR_POLICY_FILE, else ./sbox-policies.json or the one in ~/.config/sbox',
 };
+const askManager: OptionRow = {
+  flags: '--remote',
+  summary: 'ask the manager; without it everything is on this machine',
+};
+const policyParts: readonly OptionRow[] = [
+  { flags: '-f, --file <file>', summary: 'the policy as YAML or JSON; the options go over it' },
+  { flags: '--expression <text>', summary: 'what has to be true, in CEL' },
+  { flags: '--reason <text>', summary: 'what is wrong when it is not, for people' },
+  { flags: '--description <text>', summary: 'more about it' },
+  {
+    flags: '--verdict <verdict>',
+    summary: 'deny keeps versions from being published, warn is only said',
+    preset: 'deny',
+  },
+  { flags: '--config <name...>', summary: 'only for this config; repeat for several', preset: 'all' },
+];
 const givenPolicies: readonly OptionRow[] = [
   { flags: '--country <codes>', summary: 'deny nodes elsewhere, as DE,NL' },
   { flags: '--protocol <names>', summary: 'deny other protocols, as trojan,vless' },
@@ -68,40 +87,74 @@ export const libraryCommands: readonly CommandRow[] = [
   },
   {
     usage: 'policy list',
-    summary: 'What must not be, and whether it is looked for',
-    options: [policyFile],
+    summary: 'What must not be, and whether it is looked for: on this machine, or by the manager',
+    remote: true,
+    options: [askManager, policyFile],
     load: policy('list'),
   },
+  { usage: 'policy show <name>', summary: 'One policy of the manager', remote: true, load: managed('show') },
+  {
+    usage: 'policy create <name>',
+    summary: 'Give the manager a policy; it is heard when versions are made or published',
+    remote: true,
+    options: [...policyParts, { flags: '--disabled', summary: 'do not look for it yet' }],
+    examples: [
+      `sboxmgr policy create enough --reason 'too few nodes' --expression 'size(nodes) >= 3'`,
+      'sboxmgr policy create no-germany -f no-germany.yaml --config main',
+    ],
+    load: managed('create'),
+  },
+  {
+    usage: 'policy edit <name>',
+    summary: 'Change a policy of the manager',
+    remote: true,
+    options: [...policyParts, { flags: '--all-configs', summary: 'hear it for all configs again' }],
+    load: managed('edit'),
+  },
+  { usage: 'policy remove <name>', summary: 'Delete a policy of the manager', remote: true, load: managed('remove') },
   {
     usage: 'policy test [source]',
-    summary: 'What the policies find in the nodes; exit 7 when one denies',
+    summary: 'What the policies find in nodes, or in a config of the manager; exit 7 when one denies',
+    remote: true,
     options: [
+      { flags: '--config <name>', summary: 'look at this config of the manager, as NAME@VERSION at a version' },
+      { flags: '--expression <text>', summary: 'with --config: look at this instead of the policies that are on' },
       { flags: '--policy <name...>', summary: 'only this one, on or off; repeat for several' },
       ...givenPolicies,
       policyFile,
       ...nodeOptions,
     ],
-    examples: ['sboxmgr policy test ./nodes.txt --country DE,NL'],
+    examples: [
+      'sboxmgr policy test ./nodes.txt --country DE,NL',
+      `sboxmgr policy test --config main@stable --expression 'size(nodes) >= 3'`,
+    ],
     load: policy('test'),
   },
   {
     usage: 'policy audit [source]',
-    summary: 'How many nodes each policy finds, also those that are off',
+    summary: 'How many nodes each policy of this machine finds, also those that are off',
     options: [...givenPolicies, policyFile, ...nodeOptions],
     load: policy('audit'),
   },
-  { usage: 'policy enable <name...>', summary: 'Look for this', options: [policyFile], load: policy('enable') },
+  {
+    usage: 'policy enable <name...>',
+    summary: 'Look for this, on this machine or by the manager',
+    remote: true,
+    options: [askManager, policyFile],
+    load: policy('enable'),
+  },
   {
     usage: 'policy disable <name...>',
     summary: 'Do not look for this',
-    options: [policyFile],
+    remote: true,
+    options: [askManager, policyFile],
     load: policy('disable'),
   },
   {
     usage: 'template list',
     summary: 'Templates that come with sbox, or all that the manager has',
     remote: true,
-    options: [{ flags: '--remote', summary: 'ask the manager' }],
+    options: [{ flags: '--remote', summary: 'ask the manager' }, ofProject],
     load: template('list'),
   },
   {
@@ -144,14 +197,14 @@ export const libraryCommands: readonly CommandRow[] = [
     usage: 'template create <name>',
     summary: 'Give the manager a template',
     remote: true,
-    options: [sourceFile, message],
+    options: [sourceFile, projectOption, message],
     load: template('create'),
   },
   {
     usage: 'template edit <name>',
     summary: 'Make a new version of a template',
     remote: true,
-    options: [sourceFile, message],
+    options: [sourceFile, projectOption, message],
     load: template('edit'),
   },
   {

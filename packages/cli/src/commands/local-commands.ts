@@ -175,15 +175,6 @@ export const localCommands: readonly CommandRow[] = [
     load: async () => (await import('./serve.ts')).rotateKey,
   },
   {
-    usage: 'settings explain <key>',
-    summary: 'Say what a setting of the manager is and who set it',
-    options: [
-      { flags: '--config <file>', summary: 'settings file', preset: '/etc/sboxmgr/manager.yaml when it exists' },
-    ],
-    examples: ['sboxmgr settings explain fetch.allow'],
-    load: async () => (await import('./serve.ts')).explainSetting,
-  },
-  {
     usage: 'explain <code>',
     summary: 'What a problem code means and what to do about it',
     examples: ['sboxmgr explain engine.not-found'],

@@ -1,5 +1,7 @@
-import { roleNames } from '@sbox/protocol';
+// Not from the whole of the protocol: its schemas would be loaded for --version.
+import { roleNames } from '@sbox/protocol/roles';
 import type { CommandRow, OptionRow } from '../command.ts';
+import { boundsOptions } from './bounds-options.ts';
 import type * as login from './login.ts';
 import type * as people from './people.ts';
 import type * as rescue from './rescue.ts';
@@ -27,14 +29,17 @@ const where: readonly OptionRow[] = [
 export const peopleCommands: readonly CommandRow[] = [
   {
     usage: 'login',
-    summary: 'Log in with a password; the token that comes back is kept for twelve hours at most',
+    summary: 'Log in with a password, or by a browser; the token that comes back is kept for twelve hours at most',
     remote: true,
     options: [
       { flags: '--name <name>', summary: 'who', preset: 'USER' },
       passwordFile,
       { flags: '--code <code>', summary: 'of your authenticator, or one for recovery; each is good once' },
+      { flags: '--oidc', summary: 'by the identity provider of the manager, in a browser on this machine' },
+      { flags: '--paste', summary: 'the same in a browser elsewhere: the code that it shows is pasted here' },
+      { flags: '--as-context <name>', summary: 'keep this manager under a name, and use it from now on' },
     ],
-    examples: ['sboxmgr login --name anna --password-file ./anna.password'],
+    examples: ['sboxmgr login --name anna --password-file ./anna.password', 'sboxmgr login --oidc'],
     load: session('login'),
   },
   { usage: 'logout', summary: 'End the login, here and at the manager', remote: true, load: session('logout') },
@@ -79,10 +84,18 @@ export const peopleCommands: readonly CommandRow[] = [
     usage: 'user create <name>',
     summary: 'Make a user',
     remote: true,
-    options: [role, displayName, passwordFile, generated],
+    options: [
+      role,
+      displayName,
+      passwordFile,
+      generated,
+      { flags: '--subject <sub>', summary: 'who it is at the identity provider, instead of a password' },
+      ...boundsOptions,
+    ],
     examples: [
       'sboxmgr user create anna --role admin --password-file ./anna.password',
       'sboxmgr user create bert --role operator --generate',
+      'sboxmgr user create cleo --role operator --project acme --servers customer=acme --generate',
     ],
     load: user('create'),
   },
@@ -93,6 +106,8 @@ export const peopleCommands: readonly CommandRow[] = [
     options: [
       role,
       displayName,
+      ...boundsOptions,
+      { flags: '--unbounded', summary: 'hold the user to nothing' },
       { flags: '--rename <name>', summary: 'the new name' },
       { flags: '--disable', summary: 'keep the user out' },
       { flags: '--enable', summary: 'let the user in again' },
@@ -121,12 +136,14 @@ export const peopleCommands: readonly CommandRow[] = [
     options: [
       { flags: '--role <role>', summary: `what it may do: ${roleNames.join(', ')}` },
       { flags: '--permission <name...>', summary: 'or permissions one by one; repeat for several' },
+      ...boundsOptions,
       { flags: '--ttl <duration>', summary: 'how long it is valid', preset: 'until it is revoked' },
       { flags: '--personal', summary: 'yours: it ends with you, and never opens more than you may' },
       { flags: '-f, --file <file>', summary: 'write it to a file of mode 0600 instead of printing it' },
     ],
     examples: [
       'sboxmgr token create ci --role deployer --ttl 30d',
+      'sboxmgr token create acme --role operator --project acme --servers customer=acme',
       'sboxmgr token create monitoring --permission status:read',
     ],
     load: token('create'),

@@ -2,6 +2,7 @@ import { ProblemError } from '@sbox/core';
 import { roleNames } from '@sbox/protocol';
 import { arg, flag, text, type Call } from '../command.ts';
 import type { OperatorClient } from '../connection.ts';
+import { boundsOf, boundsText } from './bounds-options.ts';
 import { choosePassword } from './passwords.ts';
 import { age, everyPage, withClient } from './remote.ts';
 import { roleOf } from './role-option.ts';
@@ -20,6 +21,7 @@ export const list = withClient(async (client, { out, host }) => {
   await out.rows(items, [
     { title: 'NAME', value: ({ name }) => name },
     { title: 'ROLE', value: ({ role }) => role },
+    { title: 'BOUNDS', value: ({ bounds }) => boundsText(bounds) },
     { title: 'STATE', value: stateOf },
     { title: 'SESSIONS', value: ({ sessions }) => sessions },
     { title: 'LOGGED IN', value: ({ seen_at }) => (seen_at === null ? 'never' : `${age(seen_at, now)} ago`) },
@@ -32,13 +34,15 @@ export const show = withClient(async (client, call) => {
 });
 
 export const create = withClient(async (client, call) => {
-  const { password, isNew } = await choosePassword(call);
   const role = roleOf(call);
   if (role === undefined)
     throw new ProblemError('command.usage', 'a user needs a role', { fix: `--role ${roleNames.join('|')}` });
-  const body = { name: arg(call, 0), role, password, display_name: text(call, 'displayName') ?? '' };
-  const made = await client.users.create({ body });
-  await tell(call, made, isNew ? password : undefined);
+  const subject = text(call, 'subject');
+  const chosen = subject === undefined ? await choosePassword(call) : undefined;
+  const known = chosen ? { password: chosen.password } : { subject };
+  const [display_name, bounds] = [text(call, 'displayName') ?? '', boundsOf(call) ?? null];
+  const made = await client.users.create({ body: { name: arg(call, 0), role, ...known, display_name, bounds } });
+  await tell(call, made, chosen?.isNew ? chosen.password : undefined);
 });
 
 export const edit = withClient(async (client, call) => {
@@ -46,12 +50,14 @@ export const edit = withClient(async (client, call) => {
   if (flag(call, 'disable') && flag(call, 'enable'))
     throw new ProblemError('command.usage', 'both --disable and --enable');
   const [name, display_name, role] = [text(call, 'rename'), text(call, 'displayName'), roleOf(call)];
+  const bounds = flag(call, 'unbounded') ? null : boundsOf(call);
   const disabled = flag(call, 'disable') || (flag(call, 'enable') ? false : undefined);
   const { revision } = await client.users.get({ params });
   const body = {
     ...(name === undefined ? {} : { name }),
     ...(display_name === undefined ? {} : { display_name }),
     ...(role === undefined ? {} : { role }),
+    ...(bounds === undefined ? {} : { bounds }),
     ...(disabled === undefined ? {} : { disabled }),
   };
   await tell(call, await client.users.update({ params, headers: { 'if-match': `"${revision}"` }, body }));

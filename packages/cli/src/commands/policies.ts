@@ -1,21 +1,22 @@
 import { ProblemError } from '@sbox/core';
-import {
-  applyPolicies,
-  countryPolicy,
-  limitPolicy,
-  protocolPolicy,
-  type Policy,
-  type PolicyFinding,
-} from '@sbox/pipeline';
-import { text, texts, wholeNumber, type Call } from '../command.ts';
+import type { EngineTarget } from '@sbox/engines/sing-box/render';
+import { countryPolicy, limitPolicy, protocolPolicy, type Policy, type PolicyFinding } from '@sbox/pipeline';
+import { flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import { counted } from '../counted.ts';
 import { readPolicies, switchPolicies, type PolicyList } from '../local/policies-file.ts';
+import { findAnyTarget } from '../local/engine-target.ts';
 import { prepare } from '../local/prepare.ts';
 import { recipeOf } from '../local/recipe-options.ts';
+import { placeOf, runPolicies } from '../local/run-policies.ts';
+import { enableRemote, disableRemote, listRemote, testRemote } from './remote-policies.ts';
+
+/** Who names a manager asks it. */
+const isRemote = (call: Call): boolean => flag(call, 'remote') || text(call, 'manager') !== undefined;
 
 const listOf = async (call: Call): Promise<PolicyList> => await readPolicies(call.host, text(call, 'list'));
 
 export const list = async (call: Call): Promise<void> => {
+  if (isRemote(call)) return void (await listRemote(call));
   const { policies } = await listOf(call);
   await call.out.rows(policies, [
     { title: 'NAME', value: ({ name }) => name },
@@ -26,8 +27,10 @@ export const list = async (call: Call): Promise<void> => {
   ]);
 };
 
-export const enable = async (call: Call): Promise<void> => await change(call, true);
-export const disable = async (call: Call): Promise<void> => await change(call, false);
+export const enable = async (call: Call): Promise<void> =>
+  isRemote(call) ? void (await enableRemote(call)) : await change(call, true);
+export const disable = async (call: Call): Promise<void> =>
+  isRemote(call) ? void (await disableRemote(call)) : await change(call, false);
 
 async function change(call: Call, isOn: boolean): Promise<void> {
   const known = await listOf(call);
@@ -36,13 +39,14 @@ async function change(call: Call, isOn: boolean): Promise<void> {
 }
 
 /** What the policies that are on find; a finding of one that denies fails the command. */
-export const test = async (call: Call): Promise<number> => {
+export const test = async (call: Call): Promise<number | void> => {
+  if (text(call, 'config') !== undefined) return await testRemote(call);
   const { policies } = await listOf(call);
   const findings = await applied(call, [...chosen(policies, texts(call, 'policy')), ...given(call)]);
   await call.out.rows(findings, [
     { title: 'POLICY', value: ({ policy }) => policy },
     { title: 'VERDICT', value: ({ verdict }) => verdict },
-    { title: 'NODE', value: ({ node, count }) => node?.tag ?? `${count ?? 0} nodes` },
+    { title: 'WHERE', value: placeOf },
     { title: 'ID', value: ({ node }) => node?.id },
     { title: 'WHY', value: ({ reason }) => reason },
   ]);
@@ -60,7 +64,7 @@ export const audit = async (call: Call): Promise<void> => {
     policy: name,
     verdict,
     enabled: enabled !== false,
-    nodes: (found.get(name) ?? []).map(({ node, count }) => node?.tag ?? `${count ?? 0} nodes`),
+    nodes: (found.get(name) ?? []).map(placeOf),
     reason,
   }));
   await call.out.rows(rows, [
@@ -77,8 +81,11 @@ async function applied(call: Call, policies: readonly Policy[]): Promise<PolicyF
   const [from] = call.args;
   const options = from === undefined ? call.options : { ...call.options, from: [from, ...texts(call, 'from')] };
   const asked = { ...call, options };
-  const { result } = await prepare(await recipeOf(asked), asked, { withTrace: true });
-  return applyPolicies(result?.nodes ?? [], policies);
+  const recipe = await recipeOf(asked);
+  const prepared = await prepare(recipe, asked, { withTrace: true });
+  const isRendered = policies.some(({ expression, enabled }) => expression !== undefined && enabled !== false);
+  const target = isRendered ? (await findAnyTarget(asked)).target : undefined;
+  return runPolicies(policies, recipe, prepared, () => prepared.render(target as EngineTarget));
 }
 
 function chosen(policies: PolicyList['policies'], names: readonly string[]): readonly Policy[] {

@@ -1,5 +1,5 @@
 import { ProblemError } from '@sbox/core';
-import { roleNames, type RoleName } from '@sbox/protocol';
+import { roleNames, type RoleName } from '@sbox/protocol/roles';
 import { text, type Call } from '../command.ts';
 
 /** @throws ProblemError `command.usage` for a word that is no role */

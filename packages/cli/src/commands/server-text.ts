@@ -1,6 +1,7 @@
 import { compareGenerations, printGeneration, type Generation } from '@sbox/core';
 import { printNotes, statusNotes } from '@sbox/protocol';
 import type { OperatorClient } from '../connection.ts';
+import { printLabels } from './labels.ts';
 import { age } from './remote.ts';
 
 export type Server = Awaited<ReturnType<OperatorClient['servers']['get']>>;
@@ -39,11 +40,13 @@ export function why({ status }: Server, nowMs: number): string {
 
 /** The lines that matter; everything is in `-o yaml`. */
 export function printServer(found: Server, nowMs: number): string {
-  const { name, id, state, agent_version: agent, status, seen_at: seen } = found;
+  const { name, id, state, agent_version: agent, status, seen_at: seen, labels, environment } = found;
   const line = (about: string, text: string): string => `${about.padEnd(8)} ${text}`;
   const generation = (of: Generation | null | undefined): string => (of ? printGeneration(of) : 'nothing');
   return [
     line('server', `${name} (${id}), ${state}, seen ${seen === null ? 'never' : `${age(seen, nowMs)} ago`}`),
+    ...(environment === null ? [] : [line('in', `environment ${environment}`)]),
+    ...(Object.keys(labels).length === 0 ? [] : [line('labels', printLabels(labels))]),
     line('agent', `${agent ?? 'never joined'}${engineOf(found) === '' ? '' : `, ${engineOf(found)}`}`),
     line('desired', generation(found.desired)),
     line('runs', `${generation(status?.running)}${status?.running ? ` from ${status.running.source}` : ''}`),

@@ -1,15 +1,23 @@
 import type { CommandRow } from '../command.ts';
+import { ofProject, projectOption } from './bounds-options.ts';
 import type * as handlers from './subscriptions.ts';
 
 const load = (name: keyof typeof handlers) => async () => (await import('./subscriptions.ts'))[name];
 
 export const subscriptionCommands: readonly CommandRow[] = [
-  { usage: 'subscription list', summary: 'List subscriptions', remote: true, load: load('list') },
+  {
+    usage: 'subscription list',
+    summary: 'List subscriptions',
+    remote: true,
+    options: [ofProject],
+    load: load('list'),
+  },
   {
     usage: 'subscription add <name> <source>',
     summary: 'Add a subscription: a URL that is fetched on a schedule, or the content of a file',
     remote: true,
     options: [
+      projectOption,
       { flags: '--user-agent <name>', summary: 'client name that the provider sees' },
       { flags: '--header <header...>', summary: 'a header to send, as "name: value"' },
       { flags: '--refresh-every <duration>', summary: 'how often a URL is fetched, 0 for never', preset: '1h' },
@@ -35,6 +43,7 @@ export const subscriptionCommands: readonly CommandRow[] = [
     remote: true,
     options: [
       { flags: '--rename <name>', summary: 'a new name' },
+      projectOption,
       { flags: '--source <source>', summary: 'another URL or file' },
       { flags: '--refresh-every <duration>', summary: 'how often a URL is fetched' },
       { flags: '--min-share <share>', summary: 'quarantine below this share' },

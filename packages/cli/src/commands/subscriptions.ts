@@ -2,6 +2,7 @@ import { isProblemCode, ProblemError, problemRow } from '@sbox/core';
 import type { operatorContract, RouteResult } from '@sbox/protocol';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import type { OperatorClient } from '../connection.ts';
+import { projectOf } from './bounds-options.ts';
 import { counted } from '../counted.ts';
 import { nodeAddress } from '../node-address.ts';
 import type { Column } from '../out.ts';
@@ -26,8 +27,9 @@ const columns = (now: number): Column<Subscription>[] => [
   { title: 'WHY', value: ({ last_fetch }) => last_fetch?.detail ?? '' },
 ];
 
-export const list = withClient(async (client, { out, host }) => {
-  const items = await everyPage((query) => client.subscriptions.list({ query }));
+export const list = withClient(async (client, call) => {
+  const { out, host } = call;
+  const items = await everyPage((query) => client.subscriptions.list({ query: { ...query, ...projectOf(call) } }));
   if (items.length === 0) out.talk('No subscriptions yet. Add one: sboxmgr subscription add NAME URL');
   await out.rows(items, columns(host.clock.now()));
 });
@@ -59,6 +61,7 @@ function settingsOf(call: Call) {
   return {
     ...(every === undefined ? {} : { refresh_every: every }),
     ...(share === undefined ? {} : { min_share: Number(share) }),
+    ...projectOf(call),
   };
 }
 
@@ -81,7 +84,7 @@ function said({ name, nodes, rejected, version, last_fetch }: Subscription): str
 
 export const show = withClient(async (client, call) => {
   await call.out.thing(
-    await client.subscriptions.get({ params: { id: arg(call, 0) }, query: { reveal: String(flag(call, 'reveal')) } }),
+    await client.subscriptions.get({ params: { id: arg(call, 0) }, query: { reveal: flag(call, 'reveal') } }),
   );
 });
 
@@ -113,7 +116,7 @@ export const remove = withClient(async (client, call) => {
 export const fetch = withClient(async (client, call) => {
   const done = await client.subscriptions.refresh({
     params: { id: arg(call, 0) },
-    query: { accept: String(flag(call, 'accept')) },
+    query: { accept: flag(call, 'accept') },
   });
   await call.out.thing(
     done,
@@ -138,7 +141,7 @@ export const preview = withClient(async (client, call) => {
 export const nodes = withClient(async (client, call) => {
   const found = await client.subscriptions.nodes({
     params: { id: arg(call, 0) },
-    query: { reveal: String(flag(call, 'reveal')) },
+    query: { reveal: flag(call, 'reveal') },
   });
   for (const { line, reason } of found.rejected) call.out.talk(`rejected line ${line}: ${reason}`);
   await call.out.rows(found.items, nodeColumns, found);

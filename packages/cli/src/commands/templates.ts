@@ -13,6 +13,7 @@ import { choiceOf, findTemplate, paramsOf, readTemplate } from '../local/templat
 import { sha256 } from '../sha256.ts';
 import { writeWhole } from '../write-file.ts';
 import { deliver, renderSaying } from './generate.ts';
+import { projectOf } from './bounds-options.ts';
 import { everyPage, withClient } from './remote.ts';
 
 /** Who names a manager asks it. */
@@ -31,10 +32,12 @@ const listReady = async ({ out }: Call): Promise<void> => {
   ]);
 };
 
-const listRemote = withClient(async (client, { out }) => {
-  const items = await everyPage((query) => client.templates.list({ query }));
+const listRemote = withClient(async (client, call) => {
+  const { out } = call;
+  const items = await everyPage((query) => client.templates.list({ query: { ...query, ...projectOf(call) } }));
   await out.rows(items, [
     { title: 'NAME', value: ({ name }) => name },
+    { title: 'PROJECT', value: ({ project }) => project },
     { title: 'VERSION', value: ({ version, built_in }) => (built_in ? 'sbox' : version) },
     { title: 'CONFIGS', value: ({ configs }) => configs.join(', ') },
     { title: 'WHAT', value: ({ description }) => description },
@@ -140,7 +143,9 @@ const cleanName = (name: string): string => name.replace(/[^\w.-]+/g, '-').repla
 
 export const create = withClient(async (client, call) => {
   const template = await named(call);
-  const made = await client.templates.create({ body: { template, message: text(call, 'message') ?? '' } });
+  const made = await client.templates.create({
+    body: { template, ...projectOf(call), message: text(call, 'message') ?? '' },
+  });
   await call.out.thing(made, () => `${made.name}: version ${made.version ?? 1}`);
 });
 
@@ -150,7 +155,7 @@ export const edit = withClient(async (client, call) => {
   const made = await client.templates.replace({
     params: { name: template.name },
     headers: { 'if-match': `"${known.revision ?? 0}"` },
-    body: { template, message: text(call, 'message') ?? '' },
+    body: { template, ...projectOf(call), message: text(call, 'message') ?? '' },
   });
   await call.out.thing(
     made,

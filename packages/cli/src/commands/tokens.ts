@@ -3,6 +3,7 @@ import { ProblemError } from '@sbox/core';
 import { roleNames } from '@sbox/protocol';
 import { arg, flag, text, texts } from '../command.ts';
 import { writeWhole } from '../write-file.ts';
+import { boundsOf, boundsText } from './bounds-options.ts';
 import { age, everyPage, withClient } from './remote.ts';
 import { roleOf } from './role-option.ts';
 
@@ -13,6 +14,7 @@ export const list = withClient(async (client, { out, host }) => {
     { title: 'ID', value: ({ id }) => id },
     { title: 'NAME', value: ({ name }) => name },
     { title: 'MAY', value: ({ role, permissions }) => role ?? permissions.join(', ') },
+    { title: 'BOUNDS', value: ({ bounds }) => boundsText(bounds) },
     { title: 'OF', value: ({ user_id }) => user_id },
     { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
     { title: 'USED', value: ({ last_used_at }) => (last_used_at === null ? 'never' : `${age(last_used_at, now)} ago`) },
@@ -26,11 +28,13 @@ export const create = withClient(async (client, call) => {
     throw new ProblemError('command.usage', 'a token needs a role or permissions, and not both', {
       fix: `--role ${roleNames.join('|')}   ·   or --permission status:read`,
     });
+  const bounds = boundsOf(call);
   const made = await client.tokens.create({
     body: {
       name: arg(call, 0),
       ...(role === undefined ? { permissions: [...permissions] } : { role }),
       ...(ttl === undefined ? {} : { ttl }),
+      ...(bounds === undefined ? {} : { bounds }),
       personal: flag(call, 'personal'),
     },
   });

@@ -1,10 +1,13 @@
 import { ProblemError } from '@sbox/core';
-import { policySchema, readyPolicies, type Policy } from '@sbox/pipeline';
+import { policySchema, readyExpressions, readyPolicies, type Policy } from '@sbox/pipeline';
 import type { Host } from '../command.ts';
 import { readWithSchema } from './read-with-schema.ts';
 import { pathOf, readState, writeState } from './state-file.ts';
 
 const stateFile = { variable: 'SBOXMGR_POLICY_FILE', name: 'sbox-policies.json' };
+
+/** What is right about a whole config depends on where it runs: these are off until somebody wants them. */
+const wanted = readyExpressions.map((policy) => ({ ...policy, enabled: false }));
 
 export interface PolicyList {
   readonly file: string;
@@ -24,7 +27,9 @@ export async function readPolicies(host: Host, named?: string): Promise<PolicyLi
   const [off, on] = [new Set(disabled as unknown[]), new Set(enabled as unknown[])];
   const names = new Set(own.map(({ name }) => name));
   const all = [
-    ...readyPolicies.filter(({ name }) => !names.has(name)).map((policy) => ({ ...policy, built_in: true })),
+    ...[...readyPolicies, ...wanted]
+      .filter(({ name }) => !names.has(name))
+      .map((policy) => ({ ...policy, built_in: true })),
     ...own.map((policy) => ({ ...policy, built_in: false })),
   ];
   const isOn = (policy: Policy): boolean => on.has(policy.name) || (policy.enabled !== false && !off.has(policy.name));

@@ -43,6 +43,18 @@ export function readWithSchema<T>(schema: Schema<T>, value: unknown, { at, code 
   throw new ProblemError(code, detail, { details: { fields: complaints } });
 }
 
+/** Each thing that a schema found, in words; an unknown field by the place of its name. */
+export const complaintsIn = (
+  issues: readonly unknown[],
+): { readonly path: readonly PropertyKey[]; readonly message: string; readonly isKey?: boolean }[] =>
+  (issues as readonly Issue[])
+    .map(innermost)
+    .flatMap(({ path, ...issue }) =>
+      issue.code === 'unrecognized_keys' && issue.keys
+        ? issue.keys.map((key) => ({ path: [...path, key], message: 'there is no such field', isKey: true }))
+        : [{ path, message: words(issue) }],
+    );
+
 /** Of the alternatives of a union, the one that got furthest says best what is wrong. */
 function innermost(issue: Issue): Issue {
   const inner = (issue.errors ?? []).flat().map(innermost);

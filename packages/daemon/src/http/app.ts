@@ -2,7 +2,7 @@ import { ProblemError, type Clock, type NewId } from '@sbox/core';
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { errorFields, type Logger } from '../log.ts';
 import { createCors } from './cors.ts';
-import { problemAnswer } from './problem-answer.ts';
+import { isNavigation, problemAnswer, problemPage } from './problem-answer.ts';
 import { readTraceparent, type Trace } from './trace.ts';
 
 /** One finished request, for metrics: the route's pattern, never the path. */
@@ -95,7 +95,8 @@ function requestFields(c: AppContext) {
 }
 
 function answerProblem(c: AppContext, error: ProblemError): Response {
-  const { status, headers, body } = problemAnswer(error, c.get('requestId'));
+  const isPage = isNavigation(c.req.header('accept'), c.req.header('sec-fetch-mode'));
+  const { status, headers, body } = (isPage ? problemPage : problemAnswer)(error, c.get('requestId'));
   return c.body(body, status as 400, headers);
 }
 

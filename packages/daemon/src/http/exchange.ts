@@ -1,4 +1,4 @@
-import type { Permission, Route } from '@sbox/protocol';
+import type { HeldBounds, Permission, Route } from '@sbox/protocol';
 import type { Trace } from './trace.ts';
 
 /** Who asks. `id` is stable and goes into records; `permissions` is what a token or a session holds. */
@@ -9,6 +9,10 @@ export interface Caller {
   readonly permissions: ReadonlySet<Permission>;
   /** The person behind a session, or behind a token that a person made. */
   readonly user_id?: string;
+  /** What the caller is held to; nothing where there are none. */
+  readonly bounds?: HeldBounds | undefined;
+  /** Of a session that has to show once more who it is before it does what is dangerous: how. */
+  readonly unproven?: 'password' | 'password-and-code' | 'oidc';
 }
 
 export const anonymous: Caller = { kind: 'anonymous', id: 'anonymous', name: 'anonymous', permissions: new Set() };

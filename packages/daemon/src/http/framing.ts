@@ -3,20 +3,18 @@ import type { Duplex } from 'node:stream';
 import { ProblemError, type ProblemCode } from '@sbox/core';
 import { problemAnswer, refuseConnection } from './problem-answer.ts';
 
+/** Of all that Node reads. TRACE would show a caller's headers to scripts, CONNECT would make a proxy of us. */
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-/** Known, and refused everywhere: the one shows a caller's headers to scripts, the other makes a proxy of us. */
-const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT']);
 
 /** What is wrong with a request before its address matters. */
 export function framingProblem({
   method = '',
   rawHeaders,
 }: Pick<IncomingMessage, 'method' | 'rawHeaders'>): ProblemError | undefined {
-  if (refusedMethods.has(method)) {
+  if (!methods.has(method)) {
     const allow = [...methods].join(', ');
     return new ProblemError('route.method-not-allowed', `${method} is taken nowhere`, { details: { allow } });
   }
-  if (!methods.has(method)) return new ProblemError('request.unknown-method', method);
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? '';

@@ -35,6 +35,28 @@ function waitHeaders({ policy, limit, window_s, retry_after_s }: Readonly<Record
   };
 }
 
+/** Of pages without any script or style: what they show stands in them as text. */
+export const pageAnswer = { 'content-type': 'text/html; charset=utf-8' };
+
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+
+/** A page of a heading and paragraphs. */
+export const textPage = (title: string, paragraphs: readonly string[]): string =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escapeHtml(title)}</title>` +
+  `<h1>${escapeHtml(title)}</h1>${paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`).join('')}</html>\n`;
+
+/** The same for somebody whose browser was led here, and who would be shown JSON otherwise. */
+export function problemPage(error: ProblemError, instance?: string): ProblemAnswer {
+  const { status, headers } = problemAnswer(error, instance);
+  const { title, detail, code, fix } = toProblem(error, instance);
+  const lines = [detail, fix ?? '', `${code} · ${instance ?? ''}`].filter((line) => line !== '');
+  return { status, headers: { ...headers, ...pageAnswer }, body: textPage(title, lines) };
+}
+
+/** Whether a browser asks for a page to show, not a program or a script of a page. */
+export const isNavigation = (accept: string | undefined, mode: string | undefined): boolean =>
+  mode === 'navigate' && (accept ?? '').includes('text/html');
+
 /** Answers over a connection that no request or no answer of Node's belongs to, and ends it. */
 export function refuseConnection(socket: Duplex, error: unknown): void {
   const problem =

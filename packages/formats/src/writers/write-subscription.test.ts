@@ -17,6 +17,7 @@ describe('Clash', () => {
         '  - {name: "🇩🇪 Berlin", type: ss, server: "192.0.2.7", port: 1, cipher: aes-128-gcm, password: "1e3", udp: true}',
         '',
       ].join('\n'),
+      tags: ['yes', '🇩🇪 Berlin'],
       left_out: [],
       warnings: [],
     });

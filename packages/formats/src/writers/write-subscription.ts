@@ -35,6 +35,8 @@ export interface WriteWarning {
 
 export interface WrittenSubscription {
   readonly text: string;
+  /** Names of the nodes that are written, in order. */
+  readonly tags: readonly string[];
   readonly left_out: readonly NotWritten[];
   readonly warnings: readonly WriteWarning[];
 }
@@ -89,6 +91,7 @@ function writeAll<Item>(nodes: readonly Node[], form: Form<Item>): WrittenSubscr
   });
   return {
     text: form.join(kept.map(({ item }) => item)),
+    tags: kept.map(({ node }) => node.tag),
     left_out: nodes.flatMap((node) => {
       const reason = reasons.get(node);
       return reason === undefined ? [] : [{ node_id: node.id, tag: node.tag, reason }];

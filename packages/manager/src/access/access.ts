@@ -11,6 +11,8 @@ import {
 } from '@sbox/daemon/serve';
 import { verifyRequest } from '@sbox/daemon/signature';
 import type { AgentKey, AgentKeys } from '../features/agents/agent-keys.ts';
+import { isDangerous } from '@sbox/protocol';
+import { refuseUnproven } from './step-up.ts';
 import { addressKey, createRateLimits, isLoopback, type RateLimits, type RateLimitSettings } from './rate-limits.ts';
 import { findBearer, isAdmin, makeToken, type IssuedToken, type NewTokenOptions, type TokensDeps } from './tokens.ts';
 
@@ -57,7 +59,13 @@ export function createAccess(deps: AccessDeps): Access {
 const unlimited: ReadonlySet<string> = new Set(['getLiveness', 'getReadiness']);
 
 /** Doors where guessing pays have limits of their own. */
-const doorLimits: Readonly<Record<string, keyof RateLimitSettings>> = { enrol: 'enrol', login: 'login' };
+const doorLimits: Readonly<Record<string, keyof RateLimitSettings>> = {
+  enrol: 'enrol',
+  login: 'login',
+  redeemOidc: 'login',
+  getSub: 'sub',
+  getSubAs: 'sub',
+};
 
 /** A right caller whose clock is wrong, or that was removed, learns so however many there are behind its address. */
 const uncounted: ReadonlySet<ProblemCode> = new Set(['auth.clock-skew', 'auth.revoked']);
@@ -92,6 +100,7 @@ function createManagerGatekeeper(deps: AccessDeps, limits: RateLimits): Gatekeep
     async authorize(route, caller) {
       try {
         refuseWithoutPermission(route, caller);
+        if (isDangerous(route, false)) refuseUnproven(caller);
       } catch (error) {
         // Refusals count too: they are looked up and written down like answers.
         await limitCaller(caller);

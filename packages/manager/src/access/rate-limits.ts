@@ -15,9 +15,18 @@ export interface RateLimitSettings {
   readonly enrol: number;
   /** By address: passwords typed, right or wrong. */
   readonly login: number;
+  /** By address: what clients ask for, with a good link or without. */
+  readonly sub: number;
 }
 
-export const defaultRateLimits: RateLimitSettings = { anonymous: 100, token: 600, agent: 600, enrol: 10, login: 10 };
+export const defaultRateLimits: RateLimitSettings = {
+  anonymous: 100,
+  token: 600,
+  agent: 600,
+  enrol: 10,
+  login: 10,
+  sub: 120,
+};
 
 export interface RateLimits {
   /** What is left. @throws ProblemError `request.rate-limited` with `retry_after_s` */

@@ -25,15 +25,23 @@ export function ownOrigin({ headers, connection }: CookieRequest, proxies: reado
 }
 
 /** The name under which this request may carry a session; undefined where plain HTTP could be listened to. */
-function cookieName(request: CookieRequest, proxies: readonly string[]): string | undefined {
-  if (ownOrigin(request, proxies).startsWith('https://')) return secureName;
+function cookieName(request: CookieRequest, proxies: readonly string[], purpose: Purpose): string | undefined {
+  if (ownOrigin(request, proxies).startsWith('https://')) return `${secureName}${suffixes[purpose]}`;
   const isLocal = isLoopback(request.remoteAddress) && loopbackHost.test(request.headers['host'] ?? '');
-  return isLocal ? loopbackName : undefined;
+  return isLocal ? `${loopbackName}${suffixes[purpose]}` : undefined;
 }
 
-/** The secret of the session that a request carries. */
-export function readSessionCookie(request: CookieRequest, proxies: readonly string[]): string | undefined {
-  const name = cookieName(request, proxies);
+/** What a cookie of ours is for: a session, or a login by an identity provider that is under way. */
+type Purpose = 'session' | 'oidc';
+const suffixes: Readonly<Record<Purpose, string>> = { session: '', oidc: '-oidc' };
+
+/** The secret of the session that a request carries, or what another cookie of ours holds. */
+export function readSessionCookie(
+  request: CookieRequest,
+  proxies: readonly string[],
+  purpose: Purpose = 'session',
+): string | undefined {
+  const name = cookieName(request, proxies, purpose);
   const pairs = (request.headers['cookie'] ?? '').split(';', 64).map((pair) => pair.trim());
   const found = name === undefined ? undefined : pairs.find((pair) => pair.startsWith(`${name}=`));
   return found?.slice(found.indexOf('=') + 1);
@@ -46,10 +54,20 @@ export function sessionCookie(
   secret: string,
   maxAgeS: number,
 ): string {
-  const name = cookieName(request, proxies);
+  return makeCookie(request, proxies, 'session', { value: secret, maxAgeS });
+}
+
+/** @throws ProblemError `auth.insecure` where the cookie could be listened to */
+export function makeCookie(
+  request: CookieRequest,
+  proxies: readonly string[],
+  purpose: Purpose,
+  { value, maxAgeS }: { readonly value: string; readonly maxAgeS: number },
+): string {
+  const name = cookieName(request, proxies, purpose);
   if (name === undefined) throw new ProblemError('auth.insecure', 'the request came over plain HTTP');
-  const secure = name === secureName ? '; Secure' : '';
-  return `${name}=${secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAgeS}${secure}`;
+  const secure = name.startsWith(secureName) ? '; Secure' : '';
+  return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAgeS}${secure}`;
 }
 
 /** Makes the browser forget it. */

@@ -1,6 +1,7 @@
 import { isoTime, ProblemError, type Clock } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
-import { permissionsOfRole } from '@sbox/protocol';
+import type { Caller } from '@sbox/daemon/serve';
+import { permissionsOfRole, readBounds, stepUpMs } from '@sbox/protocol';
 import type { OwnedSession, SessionsRepository, SessionTimes } from '../features/people/sessions-repository.ts';
 import type { Authenticator } from './access.ts';
 import { readSessionCookie, refuseForeignOrigin } from './session-cookie.ts';
@@ -30,8 +31,18 @@ export const createSessionAuthenticator =
     refuseForeignOrigin(request, trustedProxies);
     if (Date.parse(session.seen_at) <= nowMs - touchEveryMs) await sessions.touch(session.id, isoTime(nowMs));
     const { id, name, user_id, role } = session;
-    return { kind: 'session', id, name, user_id, permissions: permissionsOfRole(role) };
+    const bounds = readBounds(session.bounds);
+    const unproven = howToProve(session, nowMs);
+    const caller = { kind: 'session', id, name, user_id, permissions: permissionsOfRole(role), bounds } as const;
+    return unproven === undefined ? caller : { ...caller, unproven };
   };
+
+/** How the person of a session shows once more who they are; undefined as long as the last proof is good. */
+function howToProve({ proven_at, password_hash, totp_recovery }: OwnedSession, nowMs: number): Caller['unproven'] {
+  if (proven_at !== null && Date.parse(proven_at) > nowMs - stepUpMs) return undefined;
+  if (password_hash === '') return 'oidc';
+  return totp_recovery === null ? 'password' : 'password-and-code';
+}
 
 /** What is stored of the secret in a cookie: 256 random bits need no slow hash. */
 export const digestOfSession = (secret: string): string => Buffer.from(sha256(Buffer.from(secret))).toString('hex');

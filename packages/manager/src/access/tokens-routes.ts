@@ -1,9 +1,11 @@
 import { parseDuration, ProblemError, isoTime } from '@sbox/core';
 import type { Handlers } from '@sbox/daemon/serve';
-import { permissionsOfRole, type OperatorContract, type Permission } from '@sbox/protocol';
-import { readPage, toPage } from '../database/page.ts';
+import { permissionsOfRole, type Bounds, type OperatorContract, type Permission } from '@sbox/protocol';
+import { readPage, toPage, type PageKey } from '../database/page.ts';
 import type { Store } from '../database/store.ts';
+import { boundsToGive } from './bounds.ts';
 import { refuseBeyond } from './grant.ts';
+import { isTokenWithin, readInside } from './reached-things.ts';
 import type { TokenRecord } from './tokens-repository.ts';
 import { makeToken, type TokensDeps } from './tokens.ts';
 
@@ -18,13 +20,16 @@ export const createTokensHandlers = ({
   store,
   ...world
 }: TokensHandlersDeps): Handlers<OperatorContract['tokens']> => ({
-  async list({ query }) {
+  async list({ query }, { caller: { bounds } }) {
     const page = readPage(query, 2);
-    const rows = await store.tokens.list(page);
-    const { items, next_cursor } = toPage(rows, page.limit, ({ created_at, id }) => [created_at, id]);
+    const rows = await readInside(page, store.tokens.list, {
+      keyOf,
+      isInside: bounds && ((token) => isTokenWithin(bounds, token)),
+    });
+    const { items, next_cursor } = toPage(rows, page.limit, keyOf);
     return { items: items.map(describe), next_cursor };
   },
-  async create({ body: { name, role, permissions = [], ttl, personal } }, { caller }) {
+  async create({ body: { name, role, permissions = [], ttl, bounds, personal } }, { caller }) {
     const granted = role === undefined ? (permissions as Permission[]) : permissionsOfRole(role);
     refuseBeyond(caller, granted, `hand on the token ${name}`);
     if (personal && caller.user_id === undefined)
@@ -35,6 +40,8 @@ export const createTokensHandlers = ({
       permissions: permissions as Permission[],
       role,
       userId: personal ? caller.user_id : undefined,
+      createdBy: caller.user_id ?? caller.id,
+      bounds: boundsToGive(caller, bounds, `hand on the token ${name}`),
       ttlMs: readTtl(ttl),
     });
     await store.transaction(async (tx) => {
@@ -58,8 +65,23 @@ function readTtl(ttl: string | undefined): number | undefined {
   throw new ProblemError('request.invalid', 'body ttl: a token lives for ten years at most; without ttl for ever');
 }
 
+const keyOf = ({ created_at, id }: Pick<TokenRecord, 'created_at' | 'id'>): PageKey => [created_at, id];
+
 const describe = (record: Omit<TokenRecord, 'tenant_id'>) => {
-  const { id, name, role, permissions, user_id, last4, created_at, expires_at, last_used_at } = record;
+  const { id, name, role, permissions, user_id, created_by, last4, created_at, expires_at, last_used_at } = record;
+  const bounds = record.bounds === null ? null : (JSON.parse(record.bounds) as Bounds);
   const words = JSON.parse(permissions) as string[];
-  return { id, name, role, permissions: words, user_id, last4, created_at, expires_at, last_used_at };
+  return {
+    id,
+    name,
+    role,
+    permissions: words,
+    user_id,
+    created_by,
+    bounds,
+    last4,
+    created_at,
+    expires_at,
+    last_used_at,
+  };
 };

@@ -13,7 +13,7 @@ import {
 } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import type { Caller } from '@sbox/daemon/serve';
-import { permissionNames, permissionsOfRole, type Permission, type RoleName } from '@sbox/protocol';
+import { narrow, permissionNames, permissionsOfRole, readBounds, type Permission, type RoleName } from '@sbox/protocol';
 import type { OwnedToken, TokenRecord, TokensRepository } from './tokens-repository.ts';
 
 /** `admin` holds every permission, also those of later versions. */
@@ -25,8 +25,12 @@ export interface NewTokenOptions {
   /** Empty where there is a role. */
   readonly permissions?: readonly Grant[];
   readonly role?: RoleName | undefined;
+  /** Who makes it: a person, or a token. */
+  readonly createdBy?: string | undefined;
   /** The person it belongs to. */
   readonly userId?: string | undefined;
+  /** JSON; it is held to them beside those of its person. */
+  readonly bounds?: string | null | undefined;
   /** Without it the token does not expire. */
   readonly ttlMs?: number | undefined;
 }
@@ -50,7 +54,7 @@ const touchEveryMs = 60_000;
 /** A token that is not stored yet. */
 export function makeToken(
   { clock, newId, randomBytes }: Omit<TokensDeps, 'tokens'>,
-  { name, kind, permissions = [], role, userId, ttlMs }: NewTokenOptions,
+  { name, kind, permissions = [], role, userId, createdBy, bounds = null, ttlMs }: NewTokenOptions,
 ): IssuedToken {
   const id = newId('tok');
   const secret = encodeBase62(randomBytes(32));
@@ -67,6 +71,8 @@ export function makeToken(
       permissions: JSON.stringify(permissions),
       role: role ?? null,
       user_id: userId ?? null,
+      created_by: createdBy ?? null,
+      bounds,
       created_at: isoTime(now),
       expires_at: ttlMs === undefined ? null : isoTime(now + ttlMs),
       last_used_at: null,
@@ -83,8 +89,10 @@ function grantsOf({ permissions, role }: Pick<TokenRecord, 'permissions' | 'role
 }
 
 /** Whether it may do everything, whatever becomes of a person. */
-export const isAdmin = ({ permissions, role, user_id }: TokenRecord): boolean =>
-  user_id === null && (role === 'admin' || (JSON.parse(permissions) as readonly string[]).includes('admin'));
+export const isAdmin = ({ permissions, role, user_id, bounds }: TokenRecord): boolean =>
+  user_id === null &&
+  bounds === null &&
+  (role === 'admin' || (JSON.parse(permissions) as readonly string[]).includes('admin'));
 
 /** A person's token opens what it holds and the person may still do. @throws ProblemError `auth.invalid` */
 function permissionsOf(record: OwnedToken): ReadonlySet<Permission> {
@@ -113,7 +121,8 @@ export async function findBearer(authorization: string, { tokens, clock }: Token
   if (record.expires_at !== null && record.expires_at <= now) throw invalid('the token has expired');
   if (record.last_used_at === null || Date.parse(record.last_used_at) <= nowMs - touchEveryMs)
     await tokens.touch(record.id, now);
-  const caller = { kind: 'token', id: record.id, name: record.owner_name ?? record.name, permissions } as const;
+  const bounds = narrow(readBounds(record.bounds), readBounds(record.owner_bounds));
+  const caller = { kind: 'token', id: record.id, name: record.owner_name ?? record.name, permissions, bounds } as const;
   return record.user_id === null ? caller : { ...caller, user_id: record.user_id };
 }
 

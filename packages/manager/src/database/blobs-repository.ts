@@ -1,10 +1,15 @@
 import type { Kysely } from 'kysely';
-import { compress, decompress } from './compressed.ts';
+import type { ContentStore } from './content-store.ts';
 import type { Tables } from './schema.ts';
 
 /** Content by digest: rule-sets and the files of versions, each stored once. */
 export interface BlobsRepository {
-  add(digest: string, content: Uint8Array, held_until?: string): Promise<void>;
+  /** Contents of one `line` follow from one another, and are stored as what differs. */
+  add(
+    digest: string,
+    content: Uint8Array,
+    how?: { readonly held_until?: string; readonly line?: string },
+  ): Promise<void>;
   /** Keeps them until then, whether anything names them or not. */
   hold(digests: readonly string[], until: string): Promise<void>;
   /** The exact bytes. */
@@ -15,17 +20,18 @@ export interface BlobsRepository {
   removeUnused(now: string): Promise<void>;
 }
 
-export function createBlobsRepository(db: Kysely<Tables>, tenant_id: string): BlobsRepository {
-  const compressed = async (digest: string): Promise<Uint8Array | undefined> => {
-    const query = db.selectFrom('blobs').select('content').where('tenant_id', '=', tenant_id);
-    return (await query.where('digest', '=', digest).executeTakeFirst())?.content;
+export function createBlobsRepository(db: Kysely<Tables>, tenant_id: string, contents: ContentStore): BlobsRepository {
+  const find = async (digest: string) => {
+    const query = db.selectFrom('blobs').select(['content', 'base']).where('tenant_id', '=', tenant_id);
+    return await query.where('digest', '=', digest).executeTakeFirst();
   };
   return {
-    async add(digest, content, held_until = '') {
+    async add(digest, content, { held_until = '', line } = {}) {
+      if (await find(digest)) return;
+      const stored = await contents.pack(content, line);
       await db
         .insertInto('blobs')
-        .values({ tenant_id, digest, size: content.length, content: compress(content), held_until })
-        .onConflict((conflict) => conflict.columns(['tenant_id', 'digest']).doNothing())
+        .values({ ...stored, tenant_id, digest, size: content.length, held_until })
         .execute();
     },
     async hold(digests, until) {
@@ -37,10 +43,13 @@ export function createBlobsRepository(db: Kysely<Tables>, tenant_id: string): Bl
         .where('digest', 'in', digests)
         .execute();
     },
-    compressed,
+    async compressed(digest) {
+      const stored = await find(digest);
+      return stored && (await contents.alone(stored, digest));
+    },
     async content(digest) {
-      const bytes = await compressed(digest);
-      return bytes && decompress(bytes);
+      const stored = await find(digest);
+      return stored && (await contents.unpack(stored, digest));
     },
     async removeUnused(now) {
       const inVersions = db.selectFrom('config_version_files').select('digest').where('tenant_id', '=', tenant_id);

@@ -3,6 +3,7 @@ import { ProblemError } from '@sbox/core';
 import SqliteDatabase from 'better-sqlite3';
 import { CompiledQuery, Kysely, SqliteDialect, type DatabaseConnection, type Dialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { cachedStatements } from './cached-statements.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { pipelines } from './migrations/0002-pipelines.ts';
 import { agentKeys } from './migrations/0003-agent-keys.ts';
@@ -29,7 +30,7 @@ const busyTimeoutMs = 5000;
  */
 export async function openDatabase(file: string, { isShared = false } = {}): Promise<OpenDatabase> {
   const sqlite = new SqliteDatabase(file, { timeout: busyTimeoutMs });
-  const db = new Kysely<Tables>({ dialect: lockingAtOnce(new SqliteDialect({ database: sqlite })) });
+  const db = new Kysely<Tables>({ dialect: lockingAtOnce(new SqliteDialect({ database: cachedStatements(sqlite) })) });
   try {
     // Before the first write, so that the WAL gets the same mode.
     if (file !== ':memory:') await chmod(file, 0o600);

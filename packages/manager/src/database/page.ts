@@ -8,6 +8,11 @@ export interface PageRequest {
   readonly after: PageKey | undefined;
 }
 
+/** Undefined: of all. */
+export interface InProjects {
+  readonly projects?: ReadonlySet<string> | undefined;
+}
+
 /** What callers say about the page they want. */
 export interface PageQuery {
   readonly limit: number;

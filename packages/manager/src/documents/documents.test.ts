@@ -4,7 +4,7 @@ import { createFakeClock, createNewId } from '@sbox/core';
 import { randomBytes } from '@sbox/daemon/keys';
 import { silentLogger } from '@sbox/daemon/log';
 import { createApp } from '@sbox/daemon/serve';
-import { agentRoutes, operatorContract, routesOf } from '@sbox/protocol';
+import { agentRoutes, operatorContract, routesOf, singleSignOn } from '@sbox/protocol';
 import { mountDocuments } from './documents.ts';
 import { markup } from './markup.ts';
 import { schemaText } from './schema-text.ts';
@@ -36,7 +36,7 @@ describe('the reference page', () => {
 
   test('shows every operation once, with its permission and its example', async () => {
     const { page } = await load();
-    for (const { id, permission, path } of routesOf({ ...operatorContract, agents: agentRoutes })) {
+    for (const { id, permission, path } of routesOf({ ...operatorContract, singleSignOn, agents: agentRoutes })) {
       const article = page.split(`<article id="${id}">`);
       expect(article).toHaveLength(2);
       const [text] = article[1]?.split('</article>') ?? [];

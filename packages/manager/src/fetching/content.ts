@@ -45,7 +45,8 @@ export async function readContent(
   return { kind: 'content', status, bytes, headers, duration_ms: Math.round(clock.monotonic() - startedMs) };
 }
 
-async function readLimited(body: AsyncIterable<Uint8Array>, maxBytes: number, url: URL): Promise<Uint8Array> {
+/** @throws ProblemError `fetch.too-large`, `fetch.failed` */
+export async function readLimited(body: AsyncIterable<Uint8Array>, maxBytes: number, url: URL): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
 import { countSchema, idParams } from '../schema.ts';
+import { versionBodySchema } from './version-names.ts';
 import {
   capabilitySchema,
   nodeExplanationSchema,
@@ -14,6 +15,7 @@ const notFound = 'config.not-found' as const;
 const makeProblems = [
   'config.no-nodes',
   'config.version-not-found',
+  'config.version-removed',
   'subscription.version-not-found',
   'pipeline.invalid',
   'pipeline.too-slow',
@@ -52,7 +54,8 @@ export const configQuestions = {
       addresses: z.optional(z.array(z.string().check(z.maxLength(64))).check(z.maxLength(32))),
       /** The mode of the control API. */
       mode: z.optional(z.string().check(z.maxLength(256))),
-      version: z.optional(z.int().check(z.minimum(1))),
+      /** By number or tag. */
+      version: z.optional(versionBodySchema),
     }),
     ok: {
       status: 200,

@@ -1,14 +1,22 @@
 import { parseDuration } from '@sbox/core';
 import * as z from 'zod/mini';
+import { projectQuery } from '../bounds.ts';
 import { route } from '../route.ts';
-import { unitFileSchema } from '../agent/manifest.ts';
-import { changesFields } from './config-answers.ts';
 import { configQuestions } from './config-questions.ts';
-import { configPatchSchema, configSettingsSchema, configWriteSchema, recipeParts } from './config-recipe.ts';
+import { configPatchSchema, configWriteSchema, recipeParts, writtenSettingsSchema } from './config-recipe.ts';
+import {
+  configVersions,
+  configVersionSchema,
+  leftOutSchema,
+  publishProblems,
+  recipeProblems,
+  renderProblems,
+} from './config-versions.ts';
 import { deploymentSchema } from './deployments.ts';
+import { reasonSchema } from './environments.ts';
+import { policyFindingSchema } from './policy-finding.ts';
 import {
   countSchema,
-  digestSchema,
   durationSchema,
   engineVersionSchema,
   idParams,
@@ -18,11 +26,10 @@ import {
   named,
   nameSchema,
   page,
-  pageQuery,
   revealQuery,
   timeSchema,
-  versionParams,
 } from '../schema.ts';
+import { versionBodySchema, versionRefSchema } from './version-names.ts';
 
 const confirmSchema = durationSchema.check(
   z.refine((text) => {
@@ -37,9 +44,11 @@ const configSchema = named(
   z.object({
     id: idSchema,
     name: nameSchema,
+    project: nameSchema,
     subscriptions: z.array(z.object({ id: idSchema, name: nameSchema })),
     engine: z.string(),
-    settings: configSettingsSchema,
+    /** As they were written; what is not there comes from the layers of settings. */
+    settings: writtenSettingsSchema,
     pipeline: recipeParts.pipeline,
     template: recipeParts.template,
     patch: recipeParts.patch,
@@ -55,63 +64,10 @@ const configSchema = named(
   }),
 );
 
-const leftOutSchema = named(
-  'LeftOut',
-  'A node that an engine cannot run, and why; it is left out, never altered.',
-  z.object({ node_id: z.string(), tag: z.string(), code: z.string(), reason: z.string() }),
-);
-
 const findingSchema = named(
   'Finding',
   'Something in a config that would keep the engine from running it.',
   z.object({ code: z.string(), path: z.string(), message: z.string() }),
-);
-
-const renditionSchema = named(
-  'Rendition',
-  'The exact bytes for one engine profile, by digest.',
-  z.object({
-    digest: digestSchema,
-    size: countSchema,
-    profile: z.string(),
-    outbounds: countSchema,
-    left_out: z.array(leftOutSchema),
-    /** What travels with it: rule-sets, and the list of which node each tag is. */
-    files: z.array(unitFileSchema),
-  }),
-);
-
-const configVersionSchema = named(
-  'ConfigVersion',
-  'One immutable result of a config with the inputs it was made from; `digest` is over the inputs.',
-  z.object({
-    config_id: idSchema,
-    version: countSchema,
-    digest: digestSchema,
-    snapshots: z.array(z.object({ subscription_id: idSchema, version: countSchema, digest: digestSchema })),
-    /** What the nodes were put into; null for what `settings` give. */
-    template: z.nullable(z.object({ name: nameSchema, version: z.nullable(countSchema) })),
-    rule_sets: z.array(z.object({ url: z.string(), digest: digestSchema, size: countSchema })),
-    renditions: z.array(renditionSchema),
-    nodes: countSchema,
-    /** The version that this one brings back. */
-    rollback_of: z.nullable(countSchema),
-    author: z.string(),
-    message: z.string(),
-    created_at: timeSchema,
-  }),
-);
-
-const diffSchema = named(
-  'ConfigDiff',
-  'How two versions differ: what it means, part by part, and the text line by line. Secrets are hidden.',
-  z.object({
-    from: countSchema,
-    to: countSchema,
-    ...changesFields,
-    /** Unified diff of the rendered text. */
-    text: z.string(),
-  }),
 );
 
 const exampleBody = {
@@ -124,26 +80,6 @@ const exampleBody = {
 const reads = 'configs:read' as const;
 const writes = 'configs:write' as const;
 const notFound = 'config.not-found' as const;
-const recipeProblems = [
-  'pipeline.invalid',
-  'template.not-found',
-  'template.version-not-found',
-  'template.invalid',
-  'template.invalid-parameter',
-] as const;
-const renderProblems = [
-  ...recipeProblems,
-  'pipeline.too-slow',
-  'template.unsupported',
-  'config.no-nodes',
-  'config.invalid',
-  'config.group-empty',
-  'config.test-failed',
-  'rule-set.unavailable',
-  'engine.check-failed',
-  'engine.too-old',
-  'subscription.version-not-found',
-] as const;
 const changeProblems = ['request.invalid', notFound, 'precondition.required', 'precondition.failed'] as const;
 
 export const configs = {
@@ -153,7 +89,7 @@ export const configs = {
     path: '/api/v1/configs',
     summary: 'List configs',
     permission: reads,
-    query: pageQuery,
+    query: projectQuery,
     ok: { status: 200, schema: page(configSchema) },
     problems: ['request.invalid'],
     example: {},
@@ -165,6 +101,8 @@ export const configs = {
     summary: 'Make a config and, when its subscriptions have nodes, its version 1',
     permission: writes,
     headers: idempotencyHeaders,
+    /** With `draft=true` version 1 is a draft. */
+    query: z.strictObject({ draft: z._default(z.stringbool(), false) }),
     body: configWriteSchema,
     ok: { status: 201, schema: configSchema },
     problems: [
@@ -172,7 +110,7 @@ export const configs = {
       'config.exists',
       'subscription.not-found',
       'request.idempotency-mismatch',
-      ...renderProblems,
+      ...publishProblems,
     ],
     example: { body: exampleBody },
   }),
@@ -230,12 +168,16 @@ export const configs = {
     id: 'generateConfig',
     method: 'post',
     path: '/api/v1/configs/{id}/generate',
-    summary: 'Make a new version; the same inputs give the version that is there',
+    summary: 'Make a new version, or a draft of one; the same inputs give the version that is there',
     permission: writes,
     params: idParams,
-    body: z.strictObject({ message: z._default(z.string().check(z.maxLength(1000)), '') }),
+    body: z.strictObject({
+      message: z._default(z.string().check(z.maxLength(1000)), ''),
+      /** To be looked at, and published later: policies and tests are heard, and keep nothing back. */
+      draft: z._default(z.boolean(), false),
+    }),
     ok: { status: 200, schema: z.object({ created: z.boolean(), version: configVersionSchema }) },
-    problems: ['request.invalid', notFound, ...renderProblems],
+    problems: ['request.invalid', notFound, ...publishProblems],
     example: { params: { id: 'example' }, body: { message: 'first' } },
   }),
   validate: route({
@@ -252,6 +194,8 @@ export const configs = {
         nodes: countSchema,
         left_out: z.array(leftOutSchema),
         findings: z.array(findingSchema),
+        /** What the policies say; one that denies makes it not valid. */
+        policies: z.array(policyFindingSchema),
         /** What the engine does in another way than was asked for. */
         warnings: z.array(findingSchema),
         /** What the engine's own check said; null when the manager has no engine. */
@@ -260,56 +204,6 @@ export const configs = {
     },
     problems: [notFound],
     example: { params: { id: 'example' } },
-  }),
-  versions: route({
-    id: 'listConfigVersions',
-    method: 'get',
-    path: '/api/v1/configs/{id}/versions',
-    summary: 'Versions, newest first',
-    permission: reads,
-    params: idParams,
-    query: pageQuery,
-    ok: { status: 200, schema: page(configVersionSchema) },
-    problems: [notFound, 'request.invalid'],
-    example: { params: { id: 'example' } },
-  }),
-  version: route({
-    id: 'getConfigVersion',
-    method: 'get',
-    path: '/api/v1/configs/{id}/versions/{version}',
-    summary: 'One version',
-    permission: reads,
-    params: versionParams,
-    ok: { status: 200, schema: configVersionSchema },
-    problems: [notFound, 'config.version-not-found', 'request.invalid'],
-    example: { params: { id: 'example', version: '1' } },
-  }),
-  diff: route({
-    id: 'diffConfigVersion',
-    method: 'get',
-    path: '/api/v1/configs/{id}/versions/{version}/diff',
-    summary: 'What changed in a version, against the one before or against another',
-    permission: reads,
-    params: versionParams,
-    query: z.strictObject({ against: z.optional(z.coerce.number().check(z.int(), z.minimum(0))) }),
-    ok: { status: 200, schema: diffSchema },
-    problems: [notFound, 'config.version-not-found', 'request.invalid'],
-    example: { params: { id: 'example', version: '1' } },
-  }),
-  rollback: route({
-    id: 'rollbackConfig',
-    method: 'post',
-    path: '/api/v1/configs/{id}/rollback',
-    summary: 'Make a new version from the inputs of an older one; deploys nothing by itself',
-    permission: writes,
-    params: idParams,
-    body: z.strictObject({
-      version: z.int().check(z.minimum(1)),
-      message: z._default(z.string().check(z.maxLength(1000)), ''),
-    }),
-    ok: { status: 200, schema: configVersionSchema },
-    problems: ['request.invalid', notFound, 'config.version-not-found', ...renderProblems],
-    example: { params: { id: 'example' }, body: { version: 1 } },
   }),
   deploy: route({
     id: 'deployConfig',
@@ -320,7 +214,8 @@ export const configs = {
     permission: 'configs:deploy',
     params: idParams,
     body: z.strictObject({
-      version: z.optional(z.int().check(z.minimum(1))),
+      /** By number or tag. */
+      version: z.optional(versionBodySchema),
       /** Names or ids; without it the servers that run this config already, or the only server there is. */
       servers: z.optional(z.array(idSchema).check(z.minLength(1), z.maxLength(10_000))),
       message: z._default(z.string().check(z.maxLength(1000)), ''),
@@ -331,6 +226,8 @@ export const configs = {
       engine: z.optional(z.union([z.literal('own'), engineVersionSchema])),
       /** Each server takes the version back after so long, unless it is confirmed or still reaches the manager. */
       confirm: z.optional(confirmSchema),
+      /** Why it is deployed in spite of a freeze. */
+      override_freeze: z.optional(reasonSchema),
     }),
     ok: { status: 202, schema: deploymentSchema },
     problems: [
@@ -339,9 +236,12 @@ export const configs = {
       'engine.build-not-found',
       notFound,
       'config.version-not-found',
+      'config.version-removed',
+      'config.version-draft',
       'server.not-found',
       'deployment.no-servers',
-      ...renderProblems,
+      'environment.frozen',
+      ...publishProblems,
     ],
     example: { params: { id: 'example' }, body: {} },
   }),
@@ -352,10 +252,23 @@ export const configs = {
     summary: 'The runnable text of a version (the newest by default), with its secrets',
     permission: 'secrets:reveal',
     params: idParams,
-    query: z.strictObject({ version: z.optional(z.coerce.number().check(z.int(), z.minimum(1))) }),
+    query: z.strictObject({
+      /** By number or tag. */
+      version: z.optional(versionRefSchema),
+      /** What this server gets of it. */
+      server: z.optional(idSchema),
+    }),
     ok: { status: 200, bytes: 'application/json' },
-    problems: [notFound, 'config.version-not-found'],
+    problems: [
+      notFound,
+      'request.invalid',
+      'config.version-not-found',
+      'config.version-removed',
+      'server.not-found',
+      ...renderProblems,
+    ],
     example: { params: { id: 'example' } },
   }),
+  ...configVersions,
   ...configQuestions,
 };

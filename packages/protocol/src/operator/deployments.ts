@@ -25,6 +25,10 @@ export const deploymentSchema = named(
         generation: countSchema,
       }),
     ),
+    /** Why it was deployed in spite of a freeze. */
+    override_freeze: z.nullable(z.string()),
+    /** The assignment whose newcomers it brings up by itself. */
+    newcomers_of: z.nullable(idSchema),
     author: z.string(),
     created_at: timeSchema,
     ended_at: z.nullable(timeSchema),

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { permissionNames } from '../permissions.ts';
 import { roleNames, type RoleName } from '../roles.ts';
+import { boundsSchema } from '../bounds.ts';
 import { route } from '../route.ts';
 import {
   countSchema,
@@ -30,6 +31,10 @@ const userSchema = named(
     name: nameSchema,
     display_name: z.string(),
     role: z.string(),
+    /** null: held to nothing. They count at once, in every session and token. */
+    bounds: z.nullable(boundsSchema),
+    /** Who this is at an identity provider; such a person has no password here. */
+    identity: z.nullable(z.object({ issuer: z.string(), subject: z.string() })),
     /** Logs in with a code of an authenticator as well. */
     totp: z.boolean(),
     disabled_at: z.nullable(timeSchema),
@@ -74,14 +79,24 @@ export const users = {
     path: '/api/v1/users',
     summary: 'Make a user; the role can hold only what its giver holds',
     permission: writes,
-    body: z.strictObject({
-      name: nameSchema,
-      display_name: z._default(displayNameSchema, ''),
-      password: passwordSchema,
-      role: roleSchema,
-    }),
+    body: z
+      .strictObject({
+        name: nameSchema,
+        display_name: z._default(displayNameSchema, ''),
+        password: z.optional(passwordSchema),
+        /** Instead of a password: who it is at the identity provider (`sub`). */
+        subject: z.optional(z.string().check(z.minLength(1), z.maxLength(255))),
+        role: roleSchema,
+        bounds: z._default(z.nullable(boundsSchema), null),
+      })
+      .check(
+        z.refine(({ password, subject }) => (password === undefined) !== (subject === undefined), {
+          path: ['password'],
+          message: 'has to be given, or subject, and not both',
+        }),
+      ),
     ok: { status: 201, schema: userSchema },
-    problems: ['request.invalid', 'user.exists', 'auth.forbidden'],
+    problems: ['request.invalid', 'user.exists', 'auth.forbidden', 'oidc.off'],
     example: { body: { name: 'example-user', password: examplePassword, role: 'viewer' } },
   }),
   get: route({
@@ -109,6 +124,8 @@ export const users = {
       /** null takes it away. */
       display_name: z.optional(z.nullable(displayNameSchema)),
       role: z.optional(roleSchema),
+      /** null takes them away. */
+      bounds: z.optional(z.nullable(boundsSchema)),
       disabled: z.optional(z.boolean()),
     }),
     ok: { status: 200, schema: userSchema },
@@ -124,7 +141,7 @@ export const users = {
     params: idParams,
     body: z.strictObject({ password: passwordSchema }),
     ok: { status: 204 },
-    problems: ['request.invalid', notFound, 'auth.forbidden'],
+    problems: ['request.invalid', notFound, 'auth.forbidden', 'user.no-password'],
     example: { params: { id: 'example-user' }, body: { password: examplePassword } },
   }),
   removeTotp: route({
@@ -176,7 +193,7 @@ export const peopleRoles = {
   }),
 };
 
-const sessionSchema = named(
+export const sessionSchema = named(
   'Session',
   'Who asks, and what they may do.',
   z.object({
@@ -187,6 +204,8 @@ const sessionSchema = named(
     name: z.string(),
     user_id: z.nullable(idSchema),
     permissions: z.array(z.string()),
+    /** What the caller is held to, of the person and of the token; null: nothing. */
+    bounds: z.nullable(z.object({ projects: z.optional(z.array(z.string())), servers: z.optional(z.string()) })),
   }),
 );
 
@@ -240,7 +259,7 @@ export const session = {
     permission: 'self',
     body: z.strictObject({ current: typedPasswordSchema, password: passwordSchema }),
     ok: { status: 204 },
-    problems: ['request.invalid', 'auth.login-failed', 'session.none'],
+    problems: ['request.invalid', 'auth.login-failed', 'session.none', 'user.no-password'],
     example: { body: { current: examplePassword, password: examplePassword } },
   }),
   startTotp: route({
@@ -251,7 +270,7 @@ export const session = {
     permission: 'self',
     body: z.strictObject({ current: typedPasswordSchema }),
     ok: { status: 201, schema: z.object({ secret: z.string(), uri: z.string() }) },
-    problems: ['request.invalid', 'auth.login-failed', 'session.none', 'totp.active'],
+    problems: ['request.invalid', 'auth.login-failed', 'session.none', 'totp.active', 'user.no-password'],
     example: { body: { current: examplePassword } },
   }),
   confirmTotp: route({
@@ -264,6 +283,42 @@ export const session = {
     ok: { status: 201, schema: z.object({ recovery_codes: z.array(z.string()) }) },
     problems: ['request.invalid', 'auth.login-failed', 'session.none', 'totp.active'],
     example: { body: { code: '{code}' } },
+  }),
+  stepUp: route({
+    id: 'stepUp',
+    method: 'post',
+    path: '/api/v1/session/step-up',
+    summary:
+      'Show once more who you are: a session may do dangerous things for ten minutes after. Its cookie is a new one',
+    permission: 'self',
+    body: z.strictObject({ password: typedPasswordSchema, code: z.optional(codeSchema) }),
+    ok: { status: 200, schema: sessionSchema },
+    problems: ['request.invalid', 'auth.login-failed', 'auth.code-missing', 'session.none', 'user.no-password'],
+    example: { body: { password: examplePassword } },
+  }),
+  oidc: route({
+    id: 'getOidc',
+    method: 'get',
+    path: '/api/v1/session/oidc',
+    summary: 'Whether people may log in by an identity provider, and what its button is called',
+    permission: 'public',
+    ok: {
+      status: 200,
+      schema: named(
+        'Oidc',
+        'How people log in by an identity provider.',
+        z.object({
+          enabled: z.boolean(),
+          name: z.nullable(z.string()),
+          /** Where a browser begins. */
+          start: z.nullable(z.string()),
+          /** Where a browser ends its session there as well; null when the provider has no such address, or was not asked yet. */
+          logout: z.nullable(z.string()),
+        }),
+      ),
+    },
+    problems: [],
+    example: {},
   }),
   close: route({
     id: 'logout',

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { agentStatusSchema } from '../agent/status.ts';
 import { route } from '../route.ts';
+import { labelsPatchSchema, labelsSchema, selectorSchema } from '../selector.ts';
 import {
   countSchema,
   durationSchema,
@@ -12,6 +13,7 @@ import {
   page,
   pageQuery,
   timeSchema,
+  flagSchema,
 } from '../schema.ts';
 
 const serverSchema = named(
@@ -20,6 +22,9 @@ const serverSchema = named(
   z.object({
     id: idSchema,
     name: nameSchema,
+    labels: labelsSchema,
+    /** The name of its environment. */
+    environment: z.nullable(nameSchema),
     state: z.string(),
     agent_version: z.nullable(z.string()),
     engines: z.array(z.object({ kind: z.string(), version: z.string(), tags: z.array(z.string()) })),
@@ -32,6 +37,15 @@ const serverSchema = named(
         version: z.nullable(countSchema),
         /** The version of the engine that it is given; null: what it has. */
         engine: z.nullable(z.string()),
+        /** All that it should run, by name; `config_id`, `version` and `engine` above are of the first. */
+        units: z.array(
+          z.object({
+            name: nameSchema,
+            config_id: z.nullable(idSchema),
+            version: z.nullable(countSchema),
+            engine: z.nullable(z.string()),
+          }),
+        ),
       }),
     ),
     /** What it last said. */
@@ -49,12 +63,17 @@ const joinTokenSchema = named(
   z.object({
     id: idSchema,
     name: z.nullable(nameSchema),
+    labels: labelsSchema,
+    environment: z.nullable(nameSchema),
     created_at: timeSchema,
     expires_at: timeSchema,
     used_at: z.nullable(timeSchema),
     server_id: z.nullable(idSchema),
   }),
 );
+
+/** Given to a server as it comes. */
+const place = { labels: z._default(labelsSchema, {}), environment: z._default(z.nullable(nameSchema), null) };
 
 export const servers = {
   list: route({
@@ -63,10 +82,10 @@ export const servers = {
     path: '/api/v1/servers',
     summary: 'List servers',
     permission: 'servers:read',
-    query: pageQuery,
+    query: z.extend(pageQuery, { selector: z.optional(selectorSchema), environment: z.optional(nameSchema) }),
     ok: { status: 200, schema: page(serverSchema) },
     problems: ['request.invalid'],
-    example: {},
+    example: { query: { selector: 'role=edge,!canary' } },
   }),
   add: route({
     id: 'addServer',
@@ -76,6 +95,7 @@ export const servers = {
     permission: 'servers:write',
     body: z.strictObject({
       name: nameSchema,
+      ...place,
       /** The engine that the machine has; a bundle is rendered for it. */
       engine: z._default(
         z.strictObject({ kind: z.enum(['sing-box']), version: z.string(), tags: z.array(z.string()) }),
@@ -87,8 +107,8 @@ export const servers = {
       ),
     }),
     ok: { status: 201, schema: serverSchema },
-    problems: ['request.invalid', 'server.exists'],
-    example: { body: { name: 'island' } },
+    problems: ['request.invalid', 'server.exists', 'environment.not-found', 'assignment.conflict'],
+    example: { body: { name: 'island', labels: { role: 'edge' } } },
   }),
   get: route({
     id: 'getServer',
@@ -100,6 +120,36 @@ export const servers = {
     ok: { status: 200, schema: serverSchema },
     problems: ['server.not-found'],
     example: { params: { id: 'island' } },
+  }),
+  update: route({
+    id: 'updateServer',
+    method: 'patch',
+    path: '/api/v1/servers/{id}',
+    summary: 'Name, labels and environment of a server; what comes to be meant for it is sent by itself',
+    permission: 'servers:write',
+    params: idParams,
+    headers: ifMatchHeaders,
+    body: z.strictObject({
+      name: z.optional(nameSchema),
+      /** Labels to set, and with null to take off. */
+      labels: z.optional(labelsPatchSchema),
+      environment: z.optional(z.nullable(nameSchema)),
+    }),
+    ok: { status: 200, schema: serverSchema },
+    problems: [
+      'request.invalid',
+      'server.not-found',
+      'server.exists',
+      'environment.not-found',
+      'assignment.conflict',
+      'precondition.required',
+      'precondition.failed',
+    ],
+    example: {
+      params: { id: 'island' },
+      headers: { 'if-match': '*' },
+      body: { labels: { region: 'eu', canary: null } },
+    },
   }),
   remove: route({
     id: 'deleteServer',
@@ -122,7 +172,7 @@ export const servers = {
     params: idParams,
     query: z.strictObject({
       /** The engine that the server is given too, for one that does not have it yet. */
-      engine: z._default(z.stringbool(), false),
+      engine: flagSchema,
     }),
     ok: { status: 200, bytes: 'application/x-tar' },
     problems: [
@@ -158,10 +208,11 @@ export const joinTokens = {
       /** The name that the server gets; its host name otherwise. */
       name: z.optional(nameSchema),
       ttl: z._default(durationSchema, '1h'),
+      ...place,
     }),
     ok: { status: 201, schema: z.extend(joinTokenSchema, { token: z.string(), pin: z.string() }) },
-    problems: ['request.invalid', 'server.exists'],
-    example: { body: { ttl: '30m' } },
+    problems: ['request.invalid', 'server.exists', 'environment.not-found', 'assignment.conflict'],
+    example: { body: { ttl: '30m', labels: { role: 'edge' } } },
   }),
   remove: route({
     id: 'deleteJoinToken',

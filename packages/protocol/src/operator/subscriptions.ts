@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { projectQuery, projectSchema } from '../bounds.ts';
 import { route } from '../route.ts';
 import {
   countSchema,
@@ -14,6 +15,7 @@ import {
   revealQuery,
   timeSchema,
   versionParams,
+  flagSchema,
 } from '../schema.ts';
 
 /** Where the text comes from: an address that is fetched on a schedule, or text that was handed in. */
@@ -33,6 +35,7 @@ const sourceSchema = named(
 
 const settings = {
   name: nameSchema,
+  project: projectSchema,
   source: sourceSchema,
   /** How often a URL is fetched; ±10 % jitter. `0` never. */
   refresh_every: z._default(durationSchema, '1h'),
@@ -52,6 +55,7 @@ const subscriptionPatchSchema = named(
   z.partial(
     z.strictObject({
       ...settings,
+      project: nameSchema,
       refresh_every: durationSchema,
       min_share: z.number().check(z.minimum(0), z.maximum(1)),
     }),
@@ -64,6 +68,7 @@ const subscriptionSchema = named(
   z.object({
     id: idSchema,
     name: nameSchema,
+    project: nameSchema,
     source: sourceSchema,
     refresh_every: durationSchema,
     min_share: z.number(),
@@ -195,7 +200,7 @@ export const subscriptions = {
     path: '/api/v1/subscriptions',
     summary: 'List subscriptions',
     permission: reads,
-    query: pageQuery,
+    query: projectQuery,
     ok: { status: 200, schema: page(subscriptionSchema) },
     problems: ['request.invalid'],
     example: {},
@@ -245,7 +250,14 @@ export const subscriptions = {
     headers: ifMatchHeaders,
     body: subscriptionWriteSchema,
     ok: { status: 200, schema: subscriptionSchema },
-    problems: ['request.invalid', notFound, 'subscription.exists', 'precondition.required', 'precondition.failed'],
+    problems: [
+      'request.invalid',
+      notFound,
+      'subscription.exists',
+      'project.mismatch',
+      'precondition.required',
+      'precondition.failed',
+    ],
     example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: exampleBody },
   }),
   update: route({
@@ -258,7 +270,14 @@ export const subscriptions = {
     headers: ifMatchHeaders,
     body: subscriptionPatchSchema,
     ok: { status: 200, schema: subscriptionSchema },
-    problems: ['request.invalid', notFound, 'subscription.exists', 'precondition.required', 'precondition.failed'],
+    problems: [
+      'request.invalid',
+      notFound,
+      'subscription.exists',
+      'project.mismatch',
+      'precondition.required',
+      'precondition.failed',
+    ],
     example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: { refresh_every: '2h' } },
   }),
   remove: route({
@@ -280,7 +299,7 @@ export const subscriptions = {
     summary: 'Fetch now; `accept` takes content that would be quarantined',
     permission: writes,
     params: idParams,
-    query: z.strictObject({ accept: z._default(z.stringbool(), false) }),
+    query: z.strictObject({ accept: flagSchema }),
     ok: { status: 200, schema: fetchSchema },
     problems: [notFound],
     example: { params: { id: 'example' } },

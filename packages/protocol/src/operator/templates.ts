@@ -6,6 +6,7 @@ import {
   type ParamSpec,
   type Template,
 } from '../pipeline/template.ts';
+import { projectQuery, projectSchema } from '../bounds.ts';
 import { route } from '../route.ts';
 import {
   countSchema,
@@ -32,6 +33,8 @@ const paramsSchema: z.ZodMiniType<ParamSpecs, ParamSpecs> = z.record(paramNameSc
 
 const summaryFields = {
   name: nameSchema,
+  /** null for one that sbox brings along: it is for all. */
+  project: z.nullable(nameSchema),
   /** The newest; null for one that sbox brings along. */
   version: z.nullable(countSchema),
   /** Comes with sbox: it cannot be changed, and a newer sbox may bring another one. */
@@ -102,7 +105,7 @@ export const templates = {
     path: '/api/v1/templates',
     summary: 'List templates: those that come with sbox, then your own',
     permission: reads,
-    query: pageQuery,
+    query: projectQuery,
     ok: { status: 200, schema: page(summarySchema) },
     problems: ['request.invalid'],
     example: {},
@@ -114,7 +117,7 @@ export const templates = {
     summary: 'Make a template with its version 1',
     permission: writes,
     headers: idempotencyHeaders,
-    body: z.strictObject({ template: documentSchema, message }),
+    body: z.strictObject({ template: documentSchema, project: projectSchema, message }),
     ok: { status: 201, schema: viewSchema },
     problems: [...bodyProblems, 'template.exists', 'request.idempotency-mismatch'],
     example: { body: { template: exampleTemplate } },
@@ -130,6 +133,7 @@ export const templates = {
       name: nameSchema,
       /** The document, or its text: sing-box's may have comments. */
       document: z.union([z.record(z.string(), z.unknown()), z.string().check(z.maxLength(16 * 1024 * 1024))]),
+      project: projectSchema,
       message,
     }),
     ok: { status: 201, schema: adoptedSchema },
@@ -158,9 +162,17 @@ export const templates = {
     permission: writes,
     params: nameParams,
     headers: ifMatchHeaders,
-    body: z.strictObject({ template: documentSchema, message }),
+    /** Without a project it stays where it is. */
+    body: z.strictObject({ template: documentSchema, project: z.optional(nameSchema), message }),
     ok: { status: 200, schema: viewSchema },
-    problems: [...bodyProblems, notFound, 'template.read-only', 'precondition.required', 'precondition.failed'],
+    problems: [
+      ...bodyProblems,
+      notFound,
+      'template.read-only',
+      'project.mismatch',
+      'precondition.required',
+      'precondition.failed',
+    ],
     example: {
       params: { name: 'example-template' },
       headers: { 'if-match': '*' },

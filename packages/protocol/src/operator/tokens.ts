@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { boundsSchema } from '../bounds.ts';
 import { route } from '../route.ts';
 import { durationSchema, idParams, idSchema, named, nameSchema, page, pageQuery, timeSchema } from '../schema.ts';
 import { permissionSchema, roleSchema } from './people.ts';
@@ -14,6 +15,10 @@ const accessTokenSchema = named(
     permissions: z.array(z.string()),
     /** The person it belongs to: it never opens more than they may, and ends with them. null: nobody's, a program's. */
     user_id: z.nullable(idSchema),
+    /** What it is held to, beside its person's bounds; null: nothing of its own. */
+    bounds: z.nullable(boundsSchema),
+    /** Who made it: a person, or a token; null for the first one, and for those of before there were records. */
+    created_by: z.nullable(idSchema),
     last4: z.string(),
     created_at: timeSchema,
     expires_at: z.nullable(timeSchema),
@@ -49,6 +54,8 @@ export const tokens = {
         permissions: z.optional(z.array(permissionSchema).check(z.minLength(1), z.maxLength(100))),
         /** Without it the token does not expire. */
         ttl: z.optional(durationSchema),
+        /** Not wider than those of its maker; without it, those. */
+        bounds: z.optional(boundsSchema),
         /** It belongs to the person who makes it, instead of to nobody. */
         personal: z._default(z.boolean(), false),
       })

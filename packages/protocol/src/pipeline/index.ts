@@ -8,6 +8,7 @@ export {
 } from './config-test.ts';
 export * from './operator-docs.ts';
 export * from './operators.ts';
+export * from './policy.ts';
 export {
   nodeQuerySchema,
   patternSchema,

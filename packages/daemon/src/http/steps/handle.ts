@@ -1,4 +1,5 @@
-import type { BytesAnswer } from '@sbox/protocol';
+import type { BytesAnswer, Landing } from '@sbox/protocol';
+import { pageAnswer } from '../problem-answer.ts';
 import type { Caller, Exchange, GuardedRequest, RequestArgs, Step } from '../exchange.ts';
 
 /** What a handler knows besides its arguments. */
@@ -40,6 +41,7 @@ const contextOf = (exchange: Exchange): RequestContext => ({
 
 function answer({ route: { ok }, respond }: Exchange, result: unknown): Response {
   if ('bytes' in ok) return answerBytes(respond, ok.bytes, result as BytesAnswer);
+  if (ok.status === 302) return answerLanding(respond, result as Landing);
   if (!('schema' in ok)) return respond(null, 204);
   const revision = (result as { revision?: unknown } | null)?.revision;
   return respond(JSON.stringify(result), ok.status, {
@@ -48,10 +50,15 @@ function answer({ route: { ok }, respond }: Exchange, result: unknown): Response
   });
 }
 
+function answerLanding(respond: Exchange['respond'], landing: Landing): Response {
+  if ('location' in landing) return respond(null, 302, { location: landing.location });
+  return respond(landing.page, 200, pageAnswer);
+}
+
 function answerBytes(
   respond: Exchange['respond'],
-  mediaType: string,
-  { bytes, etag, range, encoding, headers }: BytesAnswer,
+  declared: string,
+  { bytes, etag, range, encoding, headers, mediaType = declared }: BytesAnswer,
 ): Response {
   const shared = { ...headers, ...(etag === undefined ? {} : { etag }) };
   if (bytes === undefined) return respond(null, 304, shared);

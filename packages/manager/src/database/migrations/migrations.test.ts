@@ -42,7 +42,8 @@ async function writeFirst(file: string): Promise<void> {
     created_at: at,
     updated_at: at,
   });
-  const inputs = JSON.stringify({ engine: 'sing-box', snapshots: [], settings: { log_level: 'warn' } });
+  const snapshots = [{ subscription_id: 'sub', version: 4, digest: 'd' }];
+  const inputs = JSON.stringify({ engine: 'sing-box', snapshots, settings: { log_level: 'warn' } });
   insert('config_versions', { ...of, ...made, inputs, nodes: 1 });
   insert('renditions', { tenant_id: 'main', digest: 'd', size: 1, content: Buffer.from('x') });
   insert('config_version_renditions', { ...of, profile: 'p', outbounds: 1, left_out: '[]', once: '[]' });
@@ -72,5 +73,7 @@ test('what the first version stored is there after every migration, with what it
       inputs: { settings: { log_level: 'warn' } },
       renditions: [{ profile: 'p', files: [] }],
     });
+    const used = await database.db.selectFrom('config_version_snapshots').selectAll().execute();
+    expect(used).toEqual([{ tenant_id: 'main', config_id: 'cfg', version: 1, subscription_id: 'sub', snapshot: 4 }]);
   }
 });

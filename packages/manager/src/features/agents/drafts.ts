@@ -1,4 +1,5 @@
 import { ProblemError } from '@sbox/core';
+import { defaultProject } from '@sbox/protocol';
 import type { Store } from '../../database/store.ts';
 import type { Source } from '../subscriptions/subscription-source.ts';
 import type { Subscription } from '../subscriptions/subscriptions-repository.ts';
@@ -24,7 +25,7 @@ export const createDrafts =
       if (there?.source === JSON.stringify(source)) return name;
       if (there && (await isTaken(store, there))) continue;
       if (there) await subscriptions.write(there.id, '*', { source });
-      else await subscriptions.add({ name, source, refresh_every: '0', min_share: 0 });
+      else await subscriptions.add({ name, project: defaultProject, source, refresh_every: '0', min_share: 0 });
       return name;
     }
     throw new ProblemError('subscription.exists', `${nameTries} drafts of ${server.name} are in use`);

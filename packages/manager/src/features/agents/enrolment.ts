@@ -2,8 +2,10 @@ import { fromBase64, hex, isoTime, ProblemError, type Clock, type NewId } from '
 import { equalSecrets, readPublicKey, sha256 } from '@sbox/daemon/keys';
 import { enrolProofText, type EnrolBody } from '@sbox/protocol';
 import type { Repositories, Store } from '../../database/store.ts';
+import { serverPlaced } from '../assignments/newcomers-marks.ts';
 import type { Presence } from '../servers/presence.ts';
-import type { JoinTokenRecord, Server } from '../servers/servers-repository.ts';
+import type { JoinTokenRecord } from '../servers/join-tokens-repository.ts';
+import type { Server } from '../servers/servers-repository.ts';
 
 export interface EnrolmentDeps {
   readonly store: Store;
@@ -46,6 +48,8 @@ export function createEnrolment({ store, presence, clock, newId, greet }: Enrolm
         name,
         agent: body.agent,
         engines: body.engines,
+        labels: token.labels,
+        environment: token.environment,
         revision: 1,
         seen_at: now,
         status: null,
@@ -54,6 +58,7 @@ export function createEnrolment({ store, presence, clock, newId, greet }: Enrolm
       await tx.servers.insert(added);
       await tx.servers.insertKey({ server_id, keyid: key.keyid, public_key: spki, created_at: now });
       await tx.events.add('server.joined', { server_id, name });
+      await serverPlaced(tx, added);
       await greet(tx, added);
       return { server: added, isNew: true };
     });

@@ -24,7 +24,10 @@ export interface AuditStep {
 /** What servers say of themselves all day; it orders nothing, and is kept as events. */
 const unrecorded: ReadonlySet<string> = new Set(['postStatus']);
 
-const changes = ({ method, id }: Route): boolean => method !== 'get' && !unrecorded.has(id);
+/** Reads that change something all the same: a browser comes back from an identity provider by one. */
+const changing: ReadonlySet<string> = new Set(['finishOidc']);
+
+const changes = ({ method, id }: Route): boolean => (method === 'get' ? changing.has(id) : !unrecorded.has(id));
 
 /** Words that a query takes for true, as `z.stringbool` reads them. */
 const yes = /^(?:true|1|yes|on|y|enabled)$/i;

@@ -9,6 +9,8 @@ export interface Audit extends AsyncDisposable {
   /** For the mount of routes. */
   readonly gate: { readonly around: readonly Step[]; readonly refused: AuditStep['refused'] };
   readonly broken: Checkpoints['broken'];
+  /** Looks at the log that this process has found. */
+  begin: Checkpoints['begin'];
   /** Writes what was counted, and signs what is due; to be called every few seconds. */
   tick(): Promise<void>;
 }
@@ -22,6 +24,7 @@ export function createAudit(deps: CheckpointsDeps & Omit<AuditStepDeps, 'refusal
     service: createAuditService(deps.store),
     gate: { around: [around], refused },
     broken: checkpoints.broken,
+    begin: checkpoints.begin,
     async tick() {
       await refusals.flush();
       await checkpoints.tick();

@@ -12,7 +12,7 @@ import type { Store } from '../../database/store.ts';
 import { omit } from '../../omit.ts';
 import { runTests, showResult } from './config-tests.ts';
 import type { Config } from './configs-repository.ts';
-import { find, findVersion } from './configs-service.ts';
+import { find, findVersion } from './find-config.ts';
 import type { LocalEngine } from './engine-check.ts';
 import { loadSources } from './inputs.ts';
 import { maxPipelineMs, type MadeRendition, type VersionInputs } from './rendering.ts';
@@ -29,7 +29,7 @@ export interface ConfigQuestionsDeps {
 export interface ExplainQuestion extends Omit<Question, 'destination'> {
   readonly node?: string | undefined;
   readonly destination?: string | undefined;
-  readonly version?: number | undefined;
+  readonly version?: number | string | undefined;
 }
 
 export type ConfigQuestions = ReturnType<typeof createConfigQuestions>;
@@ -39,11 +39,12 @@ export function createConfigQuestions({ store, versions, engine }: ConfigQuestio
   /** Of a version, by default the newest; without one, what it would be now. */
   const inputsOf = async (
     config: Config,
-    number: number | undefined,
+    wanted: number | string | undefined,
   ): Promise<{ inputs: VersionInputs; version: number | null }> => {
-    const version = number ?? config.version;
-    if (version === null) return { inputs: await versions.inputsNow(config), version };
-    return { inputs: (await findVersion(store, config, version)).inputs, version };
+    if (wanted === undefined && config.version === null)
+      return { inputs: await versions.inputsNow(config), version: null };
+    const { inputs, version } = await findVersion(store, config, wanted ?? config.version ?? 0);
+    return { inputs, version };
   };
 
   return {

@@ -1,34 +1,41 @@
 import type { Handlers } from '@sbox/daemon/serve';
 import type { OperatorContract } from '@sbox/protocol';
 import type { DeploymentsService } from '../deployments/deployments-service.ts';
+import { projectsOf } from '../../access/bounds.ts';
 import { mayReveal } from '../reveal.ts';
 import type { ConfigQuestions } from './config-questions.ts';
-import { showVersion, type ConfigsService } from './configs-service.ts';
+import type { ConfigsService } from './configs-service.ts';
+import { showVersion } from './shown-version.ts';
 
 export const createConfigsRoutes = (
   service: ConfigsService,
   deployments: Pick<DeploymentsService, 'deploy'>,
   questions: ConfigQuestions,
 ): Handlers<OperatorContract['configs']> => ({
-  list: async ({ query }) => await service.list(query),
-  create: async ({ body }, { caller }) => await service.create(body, caller.name),
+  list: async ({ query }, { caller }) => await service.list({ ...query, projects: projectsOf(caller, query.project) }),
+  create: async ({ query, body }, { caller }) =>
+    await service.create(body, { author: caller.name, draft: query.draft }),
   get: async ({ params, query }, { caller }) => await service.get(params.id, mayReveal(query.reveal, caller)),
   replace: async ({ params, headers, body }) => await service.replace(params.id, headers['if-match'], body),
   update: async ({ params, headers, body }) => await service.update(params.id, headers['if-match'], body),
   remove: async ({ params, headers }) => await service.remove(params.id, headers['if-match']),
   generate: async ({ params, body }, { caller }) => {
-    const { created, version } = await service.generate(params.id, { author: caller.name, message: body.message });
+    const { created, version } = await service.generate(params.id, { ...body, author: caller.name });
     return { created, version: showVersion(version) };
   },
   validate: async ({ params }) => await service.validate(params.id),
   versions: async ({ params, query }) => await service.versions(params.id, query),
   version: async ({ params }) => await service.version(params.id, params.version),
+  mark: async ({ params, headers, body }) => await service.mark(params.id, params.version, headers['if-match'], body),
+  publish: async ({ params }, { caller }) => await service.publish(params.id, params.version, caller.name),
+  discard: async ({ params, headers }) => await service.discard(params.id, params.version, headers['if-match']),
   diff: async ({ params, query }) => await service.diff(params.id, params.version, query.against),
   rollback: async ({ params, body }, { caller }) =>
     await service.rollback(params.id, body.version, { author: caller.name, message: body.message }),
-  deploy: async ({ params, body }, { caller }) => await deployments.deploy(params.id, { ...body, author: caller.name }),
+  deploy: async ({ params, body }, { caller: { name: author, bounds } }) =>
+    await deployments.deploy(params.id, { ...body, author, bounds }),
   explain: async ({ params, body }) => await questions.explain(params.id, body),
   tests: async ({ params }) => await questions.tests(params.id),
   upgradePreview: async ({ params, body }) => await questions.upgradePreview(params.id, body),
-  export: async ({ params, query }) => await service.export(params.id, query.version),
+  export: async ({ params, query }) => await service.export(params.id, query.version, query.server),
 });

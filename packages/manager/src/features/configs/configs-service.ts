@@ -1,22 +1,28 @@
-import { isoTime, ProblemError, redact, redactedMark, type Clock, type NewId } from '@sbox/core';
+import { isoTime, ProblemError, redactedMark, type Clock, type NewId } from '@sbox/core';
 import { diffConfigs } from '@sbox/engines/sing-box/render';
 import { findCountry, hideSecrets } from '@sbox/pipeline';
-import { configSettingsSchema, nodesFileName, type configWriteSchema, type NamedNode } from '@sbox/protocol';
+import { writtenSettingsSchema, type configWriteSchema } from '@sbox/protocol';
 import { createTwoFilesPatch } from 'diff';
 import * as z from 'zod/mini';
-import { readPage, toPage, type PageQuery } from '../../database/page.ts';
+import { readPage, toPage, type InProjects, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
 import { omit } from '../../omit.ts';
 import { hidePatch, readHidden } from '../hidden.ts';
 import { checkRevision } from '../if-match.ts';
-import { showUrl } from '../rule-sets/rule-sets-service.ts';
+import { refuseDenied, type PolicyJudge } from '../policies/policy-judge.ts';
 import { findTemplate } from '../templates/templates-service.ts';
-import type { Config, ConfigVersion } from './configs-repository.ts';
-import { checkRecipe } from './inputs.ts';
-import type { ConfigSettings } from './rendering.ts';
-import type { StoredVersion, VersionOrigin, Versions } from './versions.ts';
+import type { Config } from './configs-repository.ts';
+import { checkRecipe, refuseStale } from './inputs.ts';
+import { refuseForeignParts } from './projects.ts';
+import type { WrittenSettings } from './rendering.ts';
+import { exportForServer, exportVersion } from './export-version.ts';
+import { find, findPublished, findVersion, publishedBefore, serversOf } from './find-config.ts';
+import { emptyDocument, shownDocument, showVersion } from './shown-version.ts';
+import { lifecycleOf } from './version-lifecycle.ts';
+import type { MadeVersion, StoredVersion, VersionOrigin, Versions } from './versions.ts';
 
+export { find };
 export type ConfigWrite = z.output<typeof configWriteSchema>;
 /** What is to change; `settings` are merged one level deep, the rest is replaced. */
 export type ConfigChange = {
@@ -29,6 +35,7 @@ export interface ConfigsDeps {
   readonly clock: Clock;
   readonly newId: NewId;
   readonly queue: KeyedQueue;
+  readonly judge: Pick<PolicyJudge, 'judge'>;
 }
 
 export type ConfigsService = ReturnType<typeof createConfigsService>;
@@ -38,43 +45,25 @@ export const createConfigsService = (deps: ConfigsDeps) => ({
   ...recipesOf(deps),
   ...madeOf(deps),
   ...shownOf(deps),
+  ...lifecycleOf(deps),
 });
 
 /** What people write down. */
-function recipesOf({ store, versions, clock, newId }: ConfigsDeps) {
+function recipesOf(deps: ConfigsDeps) {
+  const { store, clock } = deps;
   const write = async (id: string, ifMatch: string, change: RecipeChange) => {
     const configId = await store.transaction(async (tx) => await writeRecipe(tx, clock, { id, ifMatch, change }));
     return await view(store, await find(store, configId));
   };
 
   return {
-    async list(query: PageQuery) {
-      const page = readPage(query);
+    async list(query: PageQuery & InProjects) {
+      const page = { ...readPage(query), projects: query.projects };
       const { items, next_cursor } = toPage(await store.configs.list(page), page.limit, ({ name }) => [name]);
       return { items: await Promise.all(items.map(async (config) => await view(store, config))), next_cursor };
     },
     get: async (id: string, reveal: boolean) => await view(store, await find(store, id), reveal),
-    async create({ subscriptions: names, ...recipe }: ConfigWrite, author: string) {
-      const now = isoTime(clock.now());
-      const subscriptions = await resolveSubscriptions(store, names);
-      const blank = { revision: 1, version: null, created_at: now, updated_at: now };
-      const written: Config = { ...recipe, ...blank, id: newId('cfg'), subscriptions };
-      const config = await withSecrets(store, written, undefined);
-      await checkRecipe(store, config);
-      // Made before anything is written: a recipe that cannot be rendered leaves nothing behind.
-      const made = await unlessEmpty(
-        async () => await versions.make(await versions.inputsNow(config), [], { testsBlock: config.tests_block }),
-      );
-      await store.transaction(async (tx) => {
-        await refuseDouble(tx, config.name);
-        // Making the version took a while, and a template that nobody uses may be deleted.
-        await findTemplate(tx, config.template.name, config.template.version);
-        await tx.configs.insert(config);
-        await tx.events.add('config.created', { config_id: config.id, name: config.name });
-        if (made) await versions.store(tx, config, made, { author, message: '' });
-      });
-      return await view(store, await find(store, config.id));
-    },
+    create: async (recipe: ConfigWrite, origin: FirstOrigin) => await createConfig(deps, recipe, origin),
     replace: async (id: string, ifMatch: string, recipe: ConfigWrite) =>
       await write(id, ifMatch, () => omit(recipe, 'engine')),
     update: async (id: string, ifMatch: string, { settings, ...change }: ConfigChange) =>
@@ -86,10 +75,23 @@ function recipesOf({ store, versions, clock, newId }: ConfigsDeps) {
       await store.transaction(async (tx) => {
         const config = await find(tx, id);
         checkRevision(ifMatch, config.revision);
+        const clients = await tx.clients.namesOf(config.id);
+        if (clients.length > 0)
+          throw new ProblemError('config.in-use', `${clients.slice(0, 5).join(', ')} take ${config.name}`, {
+            details: { clients },
+            fix: 'Give the clients named in details another config first.',
+          });
         const servers = await serversOf(tx, config.id);
         if (servers.length > 0) {
           throw new ProblemError('config.in-use', `${servers.length} servers run ${config.name}`, {
             details: { servers: servers.slice(0, 100) },
+          });
+        }
+        const assignments = (await tx.assignments.list({ configId: config.id })).map(({ name }) => name);
+        if (assignments.length > 0) {
+          throw new ProblemError('config.in-use', `${assignments.slice(0, 5).join(', ')} name ${config.name}`, {
+            details: { assignments },
+            fix: 'Delete the assignments named in details first.',
           });
         }
         await tx.configs.remove(config.id);
@@ -98,6 +100,39 @@ function recipesOf({ store, versions, clock, newId }: ConfigsDeps) {
       });
     },
   };
+}
+
+type FirstOrigin = Pick<VersionOrigin, 'author' | 'draft'>;
+
+/** With its version 1, when its subscriptions have nodes. */
+async function createConfig(deps: ConfigsDeps, { subscriptions: names, ...recipe }: ConfigWrite, origin: FirstOrigin) {
+  const { store, versions, clock, newId } = deps;
+  const now = isoTime(clock.now());
+  const subscriptions = await resolveSubscriptions(store, names);
+  const blank = { revision: 1, version: null, last_number: 0, created_at: now, updated_at: now };
+  const written: Config = { ...recipe, ...blank, id: newId('cfg'), subscriptions };
+  const config = await withSecrets(store, written, undefined);
+  await refuseForeignParts(store, config);
+  await checkRecipe(store, config);
+  // Made before anything is written: a recipe that cannot be rendered leaves nothing behind.
+  const made = await unlessEmpty(
+    async () =>
+      await versions.make(await versions.inputsNow(config), [], {
+        testsBlock: config.tests_block && origin.draft !== true,
+      }),
+  );
+  const findings = made ? await heard(deps, config, made, { ...origin, command: 'create' }) : [];
+  await store.transaction(async (tx) => {
+    await refuseDouble(tx, config.name);
+    // Making the version took a while, and a template that nobody uses may be deleted.
+    await findTemplate(tx, config.template.name, config.template.version);
+    await refuseForeignParts(tx, config);
+    await tx.configs.insert(config);
+    await tx.events.add('config.created', { config_id: config.id, name: config.name });
+    if (made) await refuseStale(tx, config, made.inputs);
+    if (made) await versions.store(tx, config, made, { ...origin, message: '', findings });
+  });
+  return await view(store, await find(store, config.id));
 }
 
 type RecipeChange = (stored: Config) => Partial<Omit<ConfigWrite, 'engine'>>;
@@ -113,6 +148,7 @@ async function writeRecipe(
   if (parts.name !== undefined) await refuseDouble(tx, parts.name, config.id);
   const subscriptions = names ? await resolveSubscriptions(tx, names) : config.subscriptions;
   const next = await withSecrets(tx, { ...config, ...parts, subscriptions }, config);
+  await refuseForeignParts(tx, next);
   await checkRecipe(tx, next);
   const written = { revision: config.revision + 1, updated_at: isoTime(clock.now()) };
   await tx.configs.update(config.id, { ...omit(next, 'id'), ...written });
@@ -123,15 +159,17 @@ async function writeRecipe(
 }
 
 /** What is made of it. One version of a config at a time, so that each has a number of its own. */
-function madeOf({ store, versions, queue }: ConfigsDeps) {
+function madeOf(deps: ConfigsDeps) {
+  const { store, versions, queue, judge } = deps;
   const generate = async (id: string, origin: VersionOrigin): Promise<StoredVersion> => {
     const { id: configId } = await find(store, id);
     return await queue.run(`config ${configId}`, async () => {
       const config = await find(store, configId);
       const inputs = await versions.inputsNow(config);
-      const how = { testsBlock: config.tests_block };
-      const made = await versions.make(inputs, await serversOf(store, configId), how);
-      return await store.transaction(async (tx) => await versions.store(tx, await find(tx, configId), made, origin));
+      const testsBlock = config.tests_block && origin.draft !== true;
+      const made = await versions.make(inputs, await serversOf(store, configId), { testsBlock });
+      const judged = { ...origin, findings: await heard(deps, config, made, origin) };
+      return await store.transaction(async (tx) => await versions.store(tx, await find(tx, configId), made, judged));
     });
   };
 
@@ -139,16 +177,19 @@ function madeOf({ store, versions, queue }: ConfigsDeps) {
     generate,
     async validate(id: string) {
       const config = await find(store, id);
-      const empty = { valid: false, nodes: 0, left_out: [], warnings: [], engine_check: null };
+      const empty = { valid: false, nodes: 0, left_out: [], policies: [], warnings: [], engine_check: null };
       try {
-        const { made, nodes } = await versions.renderFor(await versions.inputsNow(config));
+        const inputs = await versions.inputsNow(config);
+        const { made, nodes, piped } = await versions.renderFor(inputs);
         const check = await versions.check(made);
-        const isValid = made.findings.length === 0 && check?.ok !== false;
+        const policies = await judge.judge(config, { inputs, piped, made: [made] });
+        const isDenied = policies.some(({ verdict }) => verdict === 'deny');
         return {
-          valid: isValid,
+          valid: made.findings.length === 0 && check?.ok !== false && !isDenied,
           nodes,
           left_out: made.rendition.left_out,
           findings: made.findings,
+          policies,
           warnings: made.warnings,
           engine_check: check,
         };
@@ -157,15 +198,17 @@ function madeOf({ store, versions, queue }: ConfigsDeps) {
         return { ...empty, findings: [{ code: error.code, path: '', message: error.message }] };
       }
     },
-    async rollback(id: string, number: number, origin: VersionOrigin) {
+    async rollback(id: string, wanted: number | string, origin: VersionOrigin) {
       const { id: configId } = await find(store, id);
       return await queue.run(`config ${configId}`, async () => {
         const config = await find(store, configId);
-        const old = await findVersion(store, config, number);
-        // What served once may come back, whatever its tests say.
-        const made = await versions.make(old.inputs, await serversOf(store, configId), { testsBlock: false });
+        // A draft never served, and would come by its tests in this way.
+        const { inputs, version: rollback_of } = await findPublished(store, config, wanted);
+        // What served once may come back, whatever its tests say; policies may be younger than it.
+        const made = await versions.make(inputs, await serversOf(store, configId), { testsBlock: false });
+        const judged = { ...origin, rollback_of, findings: await heard(deps, config, made, origin) };
         const { version } = await store.transaction(
-          async (tx) => await versions.store(tx, await find(tx, configId), made, { ...origin, rollback_of: number }),
+          async (tx) => await versions.store(tx, await find(tx, configId), made, judged),
         );
         return showVersion(version);
       });
@@ -173,8 +216,21 @@ function madeOf({ store, versions, queue }: ConfigsDeps) {
   };
 }
 
+/** What the policies say; one that denies keeps everything but a draft from being made. */
+async function heard(
+  { judge }: Pick<ConfigsDeps, 'judge'>,
+  config: Config,
+  made: MadeVersion,
+  { draft = false, command = 'generate' }: Pick<VersionOrigin, 'draft'> & { readonly command?: 'create' | 'generate' },
+) {
+  const findings = await judge.judge(config, made);
+  if (!draft)
+    refuseDenied(findings, `Mend it, or keep it as a draft: sboxmgr config ${command} ${config.name} --draft`);
+  return findings;
+}
+
 /** What was made. */
-function shownOf({ store }: ConfigsDeps) {
+function shownOf({ store, versions }: ConfigsDeps) {
   return {
     async versions(id: string, query: PageQuery) {
       const page = readPage(query);
@@ -184,28 +240,26 @@ function shownOf({ store }: ConfigsDeps) {
       ]);
       return { items: items.map(showVersion), next_cursor };
     },
-    async version(id: string, number: number) {
-      return showVersion(await findVersion(store, await find(store, id), number));
+    async version(id: string, wanted: number | string) {
+      return showVersion(await findVersion(store, await find(store, id), wanted));
     },
-    async diff(id: string, to: number, against: number | undefined) {
+    async diff(id: string, wanted: number | string, against: number | string | undefined) {
       const config = await find(store, id);
-      const from = against ?? to - 1;
-      const newer = await findVersion(store, config, to);
-      const older = from === 0 ? undefined : await findVersion(store, config, from);
+      const newer = await findVersion(store, config, wanted);
+      const wantedBefore = against ?? (await publishedBefore(store, newer));
+      const older = Number(wantedBefore) === 0 ? undefined : await findVersion(store, config, wantedBefore);
+      const [from, to] = [older?.version ?? 0, newer.version];
       const now = await shownDocument(store, newer);
       // Engines write things in different ways, which is no difference between the versions.
-      const old = older ? await shownDocument(store, older, newer.renditions[0]?.profile) : empty;
+      const old = older ? await shownDocument(store, older, newer.renditions[0]?.profile) : emptyDocument;
       const text = createTwoFilesPatch(`version ${from}`, `version ${to}`, old.text, now.text);
       const ids = { before: old.ids, after: now.ids };
       return { from, to, ...diffConfigs(old.document, now.document, { ids, describeNode: findCountry }), text };
     },
-    async export(id: string, number: number | undefined) {
+    async export(id: string, wanted: number | string | undefined, server?: string) {
       const config = await find(store, id);
-      const version = await findVersion(store, config, number ?? config.version ?? 0);
-      const digest = version.renditions[0]?.digest ?? '';
-      const bytes = await store.configs.content(digest);
-      if (!bytes) throw new ProblemError('config.version-not-found', `version ${version.version} has no rendition`);
-      return { bytes, etag: `"${digest}"` };
+      if (server !== undefined) return await exportForServer({ store, versions }, config, server, wanted);
+      return await exportVersion({ store }, await findVersion(store, config, wanted ?? config.version ?? 0));
     },
   };
 }
@@ -220,29 +274,6 @@ async function unlessEmpty<T>(make: () => Promise<T>): Promise<T | undefined> {
     throw error;
   }
 }
-
-export async function find({ configs }: Pick<Repositories, 'configs'>, id: string): Promise<Config> {
-  const config = await configs.find(id);
-  if (!config) throw new ProblemError('config.not-found', `config ${id}`);
-  return config;
-}
-
-export async function findVersion(
-  { configs }: Pick<Repositories, 'configs'>,
-  { id, name }: Config,
-  number: number,
-): Promise<ConfigVersion> {
-  const version = await configs.findVersion(id, number);
-  if (!version)
-    throw new ProblemError(
-      'config.version-not-found',
-      number > 0 ? `${name} has no version ${number}` : `${name} has no version yet`,
-    );
-  return version;
-}
-
-const serversOf = async ({ servers }: Pick<Repositories, 'servers'>, configId: string): Promise<string[]> =>
-  (await servers.assignments({ configId })).map(({ server_id }) => server_id);
 
 async function refuseDouble(tx: Repositories, name: string, id?: string): Promise<void> {
   const other = await tx.configs.find(name);
@@ -262,9 +293,9 @@ async function resolveSubscriptions(
   return [...ids];
 }
 
-function mergeSettings(stored: ConfigSettings, patch: Readonly<Record<string, unknown>>): ConfigSettings {
+function mergeSettings(stored: WrittenSettings, patch: Readonly<Record<string, unknown>>): WrittenSettings {
   const kept = Object.entries({ ...stored, ...patch }).filter(([, value]) => value !== null);
-  const parsed = z.safeParse(configSettingsSchema, Object.fromEntries(kept));
+  const parsed = z.safeParse(writtenSettingsSchema, Object.fromEntries(kept));
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(({ path, message }) => ({
     where: 'body',
@@ -311,47 +342,8 @@ async function withSecrets(store: Found, recipe: Config, stored: Config | undefi
 async function view(store: Store, { subscriptions: ids, ...config }: Config, reveal = false) {
   const names = new Map((await store.subscriptions.findMany(ids)).map(({ id, name }) => [id, name]));
   const subscriptions = ids.map((id) => ({ id, name: names.get(id) ?? id }));
-  const shown = { ...config, subscriptions, servers: (await serversOf(store, config.id)).length };
+  const shown = { ...omit(config, 'last_number'), subscriptions, servers: (await serversOf(store, config.id)).length };
   if (reveal) return shown;
   const template = { ...config.template, params: await hideParams(store, config.template) };
   return { ...shown, template, patch: hidePatch(config.patch) };
-}
-
-export function showVersion({ inputs, renditions, ...row }: ConfigVersion) {
-  return {
-    ...row,
-    snapshots: inputs.snapshots,
-    template: inputs.template ?? null,
-    rule_sets: (inputs.rule_sets ?? []).map(({ url, digest, size }) => ({ url: showUrl(url), digest, size })),
-    renditions: renditions.map((rendition) => omit(rendition, 'once')),
-  };
-}
-
-interface Shown {
-  readonly document: unknown;
-  readonly text: string;
-  /** Node by tag; empty for versions of before this was kept. */
-  readonly ids: ReadonlyMap<string, string>;
-}
-
-const empty: Shown = { document: {}, text: '', ids: new Map() };
-
-/** A rendition of a version; its text is printed anew so that secrets are hidden and lines compare. */
-async function shownDocument(
-  { configs, blobs }: Pick<Repositories, 'configs' | 'blobs'>,
-  { renditions }: ConfigVersion,
-  wanted?: string,
-): Promise<Shown> {
-  const rendition = renditions.find(({ profile }) => profile === wanted) ?? renditions[0];
-  const bytes = await configs.content(rendition?.digest ?? '');
-  if (!bytes) return empty;
-  const document = JSON.parse(bytes.toString('utf8')) as unknown;
-  const list = rendition?.files.find(({ path }) => path === nodesFileName);
-  const nodes = list && (await blobs.content(list.digest));
-  const named = nodes ? (JSON.parse(nodes.toString('utf8')) as NamedNode[]) : [];
-  return {
-    document,
-    text: `${JSON.stringify(redact(document), null, 2)}\n`,
-    ids: new Map(named.map(({ tag, node_id }) => [tag, node_id])),
-  };
 }

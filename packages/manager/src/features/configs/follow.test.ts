@@ -6,13 +6,15 @@ import { openDatabase } from '../../database/open-database.ts';
 import { createStore } from '../../database/store.ts';
 import type { Config } from './configs-repository.ts';
 import { createFollow } from './follow.ts';
+import type { VersionInputs } from './rendering.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
 const config: Config = {
   id: 'cfg_one',
   name: 'home',
+  project: 'default',
   engine: 'sing-box',
-  settings: {} as Config['settings'],
+  settings: {},
   auto_deploy: true,
   pipeline: [],
   template: { name: 'mixed', params: {} },
@@ -21,6 +23,7 @@ const config: Config = {
   tests_block: true,
   revision: 1,
   version: 1,
+  last_number: 1,
   created_at: at,
   updated_at: at,
   subscriptions: [],
@@ -35,7 +38,7 @@ test('a config that was left when the manager died is followed again, and one th
   await store.blobs.add('new', Buffer.from('new'));
   const rule_sets = [{ url: 'u', digest: 'old', size: 3, format: 'binary' as const }];
   const version = { config_id: config.id, digest: 'd', nodes: 1, rollback_of: null, author: 'a', message: '' };
-  const inputs = { engine: 'sing-box' as const, snapshots: [], settings: config.settings };
+  const inputs = { engine: 'sing-box' as const, snapshots: [], settings: {} as VersionInputs['settings'] };
   await store.configs.insertVersion({ ...version, version: 1, created_at: at, inputs: { ...inputs, rule_sets } });
   const times = { fetched_at: at, checked_at: at, next_fetch_at: at, created_at: at };
   const answer = { etag: null, last_modified: null, code: null, detail: null };

@@ -2,6 +2,7 @@ import { ProblemError } from '@sbox/core';
 import type { Logger } from '@sbox/daemon/log';
 import { errorFields } from '@sbox/daemon/log';
 import type { Store } from '../../database/store.ts';
+import { held } from '../deployments/held-deployments.ts';
 import type { DeploymentsService } from '../deployments/deployments-service.ts';
 import { unfollowed } from '../subscriptions/unfollowed.ts';
 import type { Config } from './configs-repository.ts';
@@ -18,20 +19,30 @@ const author = 'manager';
 /** Configs whose new version is being made and deployed: a manager that died meanwhile finds them here. */
 const unfinished = 'unfinished config ';
 
+/** In the transaction that stores a version: it is not deployed yet. */
+export const markUnfinished = async ({ meta }: Pick<Store, 'meta'>, configId: string): Promise<void> =>
+  await meta.set(`${unfinished}${configId}`, author);
+
 /** What follows from a change by itself: new versions of the configs that use it, and their deployment where wanted. */
 export function createFollow({ store, configs, deployments, log }: FollowDeps) {
-  const deployNewest = async ({ id, name }: Config, message: string): Promise<void> => {
+  const deployNewest = async ({ id, name }: Config, message: string): Promise<'held' | undefined> => {
     const config = await store.configs.find(id);
     const assigned = await store.servers.assignments({ configId: id });
-    if (!config?.auto_deploy || config.version === null) return;
-    if (!assigned.some(({ version }) => version !== config.version)) return;
+    if (!config?.auto_deploy || config.version === null) return undefined;
+    const deployed = (await store.assignments.list({ configId: id })).filter(({ version }) => version !== null);
+    if ([...assigned, ...deployed].every(({ version }) => version === config.version)) return undefined;
     try {
       await deployments.deploy(id, { author, message, isPatient: true });
     } catch (error) {
       // The end of the deployment that is running leads here again.
-      if (!(error instanceof ProblemError) || error.code === 'deployment.running') return;
+      if (!(error instanceof ProblemError) || error.code === 'deployment.running') return undefined;
+      if (error.code === 'environment.frozen') {
+        await held.hold(store, id, config.version, error.message);
+        return 'held';
+      }
       log.warn('version was not deployed', { config: name, ...errorFields(error) });
     }
+    return undefined;
   };
 
   const generateAnew = async (config: Config, message: string): Promise<void> => {
@@ -66,8 +77,24 @@ export function createFollow({ store, configs, deployments, log }: FollowDeps) {
         await store.meta.remove(`${unfinished}${id}`, author);
       }
     },
+    /** Their new versions are stored with the change; what is left is to deploy them where that is wanted. */
+    async settingsChanged(configIds: readonly string[], message: string): Promise<void> {
+      for (const id of configIds) {
+        const config = await store.configs.find(id);
+        if (config) await deployNewest(config, message);
+        await store.meta.remove(`${unfinished}${id}`, author);
+      }
+    },
     /** Changes that nobody followed because the manager stopped. */
     left: async (): Promise<string[]> => await unfollowed.ids(store.meta),
+    /** What a freeze held back, where that has ended. */
+    async deployHeld(): Promise<void> {
+      for (const [configId, mark] of await held.all(store.meta)) {
+        const config = await store.configs.find(configId);
+        const state = config && (await deployNewest(config, 'after a freeze'));
+        if (state !== 'held') await held.release(store.meta, configId, mark);
+      }
+    },
     /** A version that came while another was being deployed gets its turn; one that was halted does not come again. */
     async deploymentEnded(configId: string, version: number): Promise<void> {
       const config = await store.configs.find(configId);

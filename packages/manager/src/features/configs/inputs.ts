@@ -1,7 +1,7 @@
 import { lookup as lookUp } from 'node:dns/promises';
 import { ProblemError, type Clock } from '@sbox/core';
 import { sha256, sha256Text } from '@sbox/daemon/keys';
-import { remoteRuleSets, takesNodes, type Json } from '@sbox/engines/sing-box/render';
+import { takesNodes, type Json } from '@sbox/engines/sing-box/render';
 import {
   fillTemplate,
   hostsToResolve,
@@ -12,11 +12,18 @@ import {
   type PipelineSource,
 } from '@sbox/pipeline';
 import { parseSubscription, type Node } from '@sbox/formats';
+import type { Template } from '@sbox/protocol/pipeline';
+import { canonicalJson } from '@sbox/protocol';
 import type { Repositories, Store } from '../../database/store.ts';
 import type { RuleSets } from '../rule-sets/rule-sets-service.ts';
+import { factsOf } from '../servers/server-facts.ts';
+import { freezeRecipe, type FrozenRecipe } from '../settings/freeze-recipe.ts';
+import type { Recipient, SettingLayer } from '../settings/layers.ts';
+import { isParamKey, isRendered } from '../settings/setting-keys.ts';
 import { findTemplate } from '../templates/templates-service.ts';
 import type { Config } from './configs-repository.ts';
 import { maxPipelineMs, skeletonOf, type SnapshotRef, type VersionInputs } from './rendering.ts';
+import { ruleSetUrls, variantFor } from './variants.ts';
 
 export interface InputsDeps {
   readonly store: Store;
@@ -54,20 +61,27 @@ const maxRuleSets = 200;
 const maxUrlLength = 2000;
 
 /**
- * What a recipe uses now, frozen: snapshots, addresses, the filled template, rule-sets.
+ * What a recipe uses now, frozen: snapshots, addresses, settings, the filled template, rule-sets. `layers` of settings
+ * are those that are stored, or others to see what would be.
  * @throws ProblemError `config.no-nodes` without details when no subscription has a version; `pipeline.invalid`,
  * `template.*`, `rule-set.unavailable`
  */
-export async function freezeInputs(deps: InputsDeps, recipe: Recipe): Promise<VersionInputs> {
+export async function freezeInputs(
+  deps: InputsDeps,
+  recipe: Recipe,
+  layers?: readonly SettingLayer[],
+): Promise<VersionInputs> {
   const { store } = deps;
-  const { settings, pipeline, tests } = recipe;
-  const filled = await fillRecipe(store, recipe);
+  const { pipeline, tests } = recipe;
+  const { settings, ...written } = await fillRecipe(store, recipe, layers ?? (await store.settings.layers()));
+  const { skeleton, template, fill, layers: frozen } = written;
+  const filled = skeleton && template && { template, skeleton };
   const found = await findSnapshots(store, recipe.subscriptions);
   if (found.length === 0 && (recipe.subscriptions.length > 0 || filled === undefined))
     throw new ProblemError('config.no-nodes', 'no subscription of this config has nodes yet');
   const snapshots = found.map(({ snapshot }) => snapshot);
   const sources = found.map(({ name }) => name);
-  const urls = remoteRuleSets(skeletonOf({ settings, ...filled })).map(({ url }) => url);
+  const urls = await namedRuleSets(store, recipe, { engine: 'sing-box', snapshots, settings, ...written });
   if (new Set(urls).size > maxRuleSets)
     throw new ProblemError('template.invalid', `the config names more than ${maxRuleSets} rule-sets`);
   if (urls.some(({ length }) => length > maxUrlLength))
@@ -83,7 +97,28 @@ export async function freezeInputs(deps: InputsDeps, recipe: Recipe): Promise<Ve
     ...filled,
     ...(rule_sets.length === 0 ? {} : { rule_sets }),
     ...(tests.length === 0 ? {} : { tests }),
+    ...(frozen === undefined ? {} : { layers: frozen }),
+    ...(fill === undefined ? {} : { fill }),
   };
+}
+
+/** Of what nobody in particular gets, of each layer alone, and of the servers that run the config. */
+async function namedRuleSets(
+  store: Pick<Repositories, 'servers'>,
+  { id }: Pick<Recipe, 'id'>,
+  inputs: VersionInputs,
+): Promise<string[]> {
+  const { layers = [] } = inputs;
+  const urls = new Set(ruleSetUrls(inputs));
+  // Only parameters can bring in a rule-set.
+  if (!layers.some(({ values }) => Object.keys(values).some(isParamKey))) return [...urls];
+  const add = (given: VersionInputs, facts: Partial<Recipient>): void => {
+    for (const url of ruleSetUrls(variantFor(given, facts).inputs)) urls.add(url);
+  };
+  for (const layer of layers) add({ ...inputs, layers: [{ ...layer, scope: 'global' }] }, {});
+  const assigned = (await store.servers.assignments({ configId: id })).map(({ server_id }) => server_id);
+  for (const server of await store.servers.findMany(assigned)) add(inputs, factsOf(server));
+  return [...urls];
 }
 
 /**
@@ -91,38 +126,84 @@ export async function freezeInputs(deps: InputsDeps, recipe: Recipe): Promise<Ve
  * @throws ProblemError `pipeline.invalid`, `template.*`, `request.invalid`
  */
 export async function checkRecipe(
-  store: Pick<Repositories, 'templates'>,
-  recipe: Pick<Recipe, 'settings' | 'subscriptions' | 'pipeline' | 'template' | 'patch'>,
+  store: Pick<Repositories, 'templates' | 'settings'>,
+  recipe: Pick<Recipe, 'engine' | 'settings' | 'subscriptions' | 'pipeline' | 'template' | 'patch'>,
 ): Promise<void> {
   validatePipeline(recipe.pipeline);
-  const filled = await fillRecipe(store, recipe);
-  if (recipe.subscriptions.length === 0 && filled === undefined)
+  const { skeleton } = await fillRecipe(store, recipe, await store.settings.layers());
+  if (recipe.subscriptions.length === 0 && skeleton === undefined)
     throw new ProblemError('request.invalid', 'subscriptions: the template mixed needs at least one', {
       details: { issues: [{ where: 'body', field: 'subscriptions', message: 'must have at least one item' }] },
     });
-  if (recipe.subscriptions.length > 0 && filled && !takesNodes(filled.skeleton))
+  if (recipe.subscriptions.length > 0 && skeleton && !takesNodes(skeleton))
     throw new ProblemError('template.invalid', `the template ${recipe.template.name} has no place for nodes`, {
       fix: 'Leave subscriptions empty, or choose another template.',
     });
 }
 
-/** Undefined for what every config had before there were templates: `mixed` as `settings` say. */
+type Filled = Pick<VersionInputs, 'settings' | 'template' | 'skeleton' | 'layers' | 'fill'>;
+type Choice = Pick<Recipe, 'engine' | 'settings' | 'template' | 'patch'>;
+
+/** Whether a config is made from its settings, as every config was before there were templates. */
+export const isPlain = ({ template: { name, version, params } }: Pick<Choice, 'template'>): boolean =>
+  name === 'mixed' && version === undefined && Object.keys(params).length === 0;
+
+/** What a recipe reads of the layers. @throws ProblemError `template.not-found`, `template.version-not-found` */
+export async function readSettings(
+  store: Pick<Repositories, 'templates'>,
+  recipe: Choice,
+  layers: readonly SettingLayer[],
+): Promise<{ frozen: FrozenRecipe; found: Awaited<ReturnType<typeof findTemplate>> | undefined }> {
+  const { engine, settings, template: choice } = recipe;
+  const found = isPlain(recipe) ? undefined : await findTemplate(store, choice.name, choice.version);
+  const reader = { engine, settings, params: choice.params, template: found?.template };
+  return { frozen: freezeRecipe(layers, reader), found };
+}
+
+/**
+ * Settings may be written while the first version of a config is made: nobody would make another one for them.
+ * @throws ProblemError `internal.unavailable`
+ */
+export async function refuseStale(
+  store: Pick<Repositories, 'templates' | 'settings'>,
+  recipe: Choice,
+  { settings, layers = [] }: VersionInputs,
+): Promise<void> {
+  const { frozen } = await readSettings(store, recipe, await store.settings.layers());
+  const isSame = canonicalJson([frozen.settings, frozen.layers]) === canonicalJson([settings, layers]);
+  if (!isSame) throw new ProblemError('internal.unavailable', 'settings were written meanwhile: send it again');
+}
+
+/** Without a skeleton for a plain config: it is what `settings` give. */
 async function fillRecipe(
   store: Pick<Repositories, 'templates'>,
-  { settings, template: choice, patch }: Pick<Recipe, 'settings' | 'template' | 'patch'>,
-): Promise<Required<Pick<VersionInputs, 'template' | 'skeleton'>> | undefined> {
-  const { name, version, params } = choice;
-  const isPlain = name === 'mixed' && version === undefined && Object.keys(params).length === 0;
-  if (isPlain && patch.length === 0) return undefined;
-  if (isPlain) {
+  recipe: Choice,
+  given: readonly SettingLayer[],
+): Promise<Filled> {
+  const { patch } = recipe;
+  const { frozen, found } = await readSettings(store, recipe, given);
+  const { settings, params, layers } = frozen;
+  const varying = layers.length === 0 ? {} : { layers };
+  const isVaried = layers.some(({ values }) => Object.keys(values).some(isRendered));
+  if (!found) {
+    if (patch.length === 0) return { settings, ...varying };
     const skeleton = patchDocument(skeletonOf({ settings }), patch);
-    return { template: { name, version: null }, skeleton };
+    return {
+      settings,
+      template: { name: recipe.template.name, version: null },
+      skeleton,
+      ...varying,
+      ...(isVaried ? { fill: { patch } } : {}),
+    };
   }
-  const { template, version: used } = await findTemplate(store, name, version);
-  const document: Json = fillTemplate(template, params);
+  const document: Json = fillTemplate(found.template, params);
+  const template: Template = found.template;
   return {
-    template: { name, version: used },
+    settings,
+    template: { name: recipe.template.name, version: found.version },
     skeleton: patch.length === 0 ? document : patchDocument(document, patch),
+    ...varying,
+    ...(isVaried ? { fill: { template, params, patch } } : {}),
   };
 }
 

@@ -17,18 +17,27 @@ import {
   nodesFileName,
   type configSettingsSchema,
   type configWriteSchema,
+  type writtenSettingsSchema,
   type NamedNode,
   type UnitFile,
 } from '@sbox/protocol';
-import type { Pipeline } from '@sbox/protocol/pipeline';
+import type { JsonPatch, Pipeline, Template } from '@sbox/protocol/pipeline';
 import type * as z from 'zod/mini';
+import type { FrozenLayer } from '../settings/freeze.ts';
+import type { SettingValues } from '../settings/layers.ts';
 
 export type { LeftOut };
 export type ConfigSettings = z.output<typeof configSettingsSchema>;
+/** What a recipe says itself. */
+export type WrittenSettings = z.output<typeof writtenSettingsSchema>;
 export type ConfigTest = z.output<typeof configWriteSchema>['tests'][number];
 
 export interface VersionRendition {
   readonly profile: string;
+  /** Empty for what everybody gets whom no layer of settings is for. */
+  readonly variant: string;
+  /** The settings that make the variant. */
+  readonly differs: SettingValues;
   readonly digest: string;
   readonly size: number;
   readonly outbounds: number;
@@ -56,6 +65,7 @@ export interface RuleSetRef {
 export interface VersionInputs {
   readonly engine: 'sing-box';
   readonly snapshots: readonly SnapshotRef[];
+  /** As they are for nobody in particular. */
   readonly settings: ConfigSettings;
   readonly pipeline?: Pipeline;
   /** Names of the subscriptions at that time, in the order of `snapshots`; queries name them. */
@@ -68,6 +78,14 @@ export interface VersionInputs {
   readonly skeleton?: Json;
   readonly rule_sets?: readonly RuleSetRef[];
   readonly tests?: readonly ConfigTest[];
+  /** What some servers get instead: the scopes that could still change something, the weakest first. */
+  readonly layers?: readonly FrozenLayer[];
+  /** What the skeleton is made from, where a layer can change it; without a template that is `settings`. */
+  readonly fill?: {
+    readonly template?: Template;
+    readonly params?: Readonly<Record<string, unknown>>;
+    readonly patch: JsonPatch;
+  };
 }
 
 export interface MadeRendition {
@@ -136,6 +154,8 @@ export function makeRendition(
   const named = namedNodes(piped, rendered.nodes);
   const rendition = {
     profile: profileKey(target),
+    variant: '',
+    differs: {},
     digest: digestOf(bytes, sha256),
     size: bytes.length,
     outbounds: rendered.nodes.length,

@@ -7,9 +7,10 @@ import type { DeploymentState, HaltReason, ServerState } from './deployment-plan
 export interface DeploymentServer extends Omit<DeploymentServerRow, 'tenant_id' | 'deployment_id' | 'state'> {
   state: ServerState;
 }
-export interface Deployment extends Omit<DeploymentRow, 'tenant_id' | 'state' | 'reason'> {
+export interface Deployment extends Omit<DeploymentRow, 'tenant_id' | 'state' | 'reason' | 'assignments'> {
   state: DeploymentState;
   reason: HaltReason | null;
+  assignments: readonly string[];
   /** In the order in which they are moved. */
   servers: readonly DeploymentServer[];
 }
@@ -56,6 +57,7 @@ function readsOf(db: Kysely<Tables>, tenant_id: string): Reads {
     return rows.map((row) => ({
       ...omit(row, 'tenant_id'),
       state: row.state as DeploymentState,
+      assignments: JSON.parse(row.assignments) as string[],
       reason: row.reason === null ? null : (JSON.parse(row.reason) as HaltReason),
       servers: (byDeployment.get(row.id) ?? []).map((server) => ({
         ...omit(server, 'tenant_id', 'deployment_id'),
@@ -113,10 +115,10 @@ function readsOf(db: Kysely<Tables>, tenant_id: string): Reads {
 type Writes = Pick<DeploymentsRepository, 'insert' | 'end' | 'leave' | 'updateServer'>;
 
 const writesOf = (db: Kysely<Tables>, tenant_id: string): Writes => ({
-  async insert({ servers, reason, ...row }) {
+  async insert({ servers, reason, assignments, ...row }) {
     await db
       .insertInto('deployments')
-      .values({ ...row, tenant_id, reason: reason && JSON.stringify(reason) })
+      .values({ ...row, tenant_id, reason: reason && JSON.stringify(reason), assignments: JSON.stringify(assignments) })
       .execute();
     // A thousand rows a statement: within what SQLite takes as parameters.
     for (let start = 0; start < servers.length; start += 1000) {

@@ -1,15 +1,20 @@
 import { isoTime, parseDuration, ProblemError, type Clock, type NewId } from '@sbox/core';
-import type { AgentStatus } from '@sbox/protocol';
+import type { AgentStatus, HeldBounds } from '@sbox/protocol';
 import type { Background } from '../../background.ts';
+import { createDeploymentJudge, readInside, refuseMovingOutside } from '../../access/reached-things.ts';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
-import type { ConfigVersion } from '../configs/configs-repository.ts';
-import { find, findVersion, type ConfigsService } from '../configs/configs-service.ts';
+import type { ConfigVersion } from '../configs/config-versions-repository.ts';
+import type { ConfigsService } from '../configs/configs-service.ts';
+import { find, findPublished } from '../configs/find-config.ts';
 import type { Versions } from '../configs/versions.ts';
+import { frozenEnvironments, refuseFrozen } from '../environments/frozen-servers.ts';
 import type { Presence } from '../servers/presence.ts';
+import { factsOf } from '../servers/server-facts.ts';
 import type { Server } from '../servers/servers-repository.ts';
-import { nextStep, verdictOf, type HaltReason, type PlanServer } from './deployment-plan.ts';
+import { nextStep, verdictOf, type HaltReason, type PlanServer, type Step } from './deployment-plan.ts';
+import { assignmentsDeployed, chooseTarget, engineFor, unitsOf } from './deployment-target.ts';
 import { omit } from '../../omit.ts';
 import type { Deployment } from './deployments-repository.ts';
 import { digestsIn, type Manifests } from './manifests.ts';
@@ -35,7 +40,8 @@ export interface DeploymentsDeps {
 }
 
 export interface DeployRequest {
-  readonly version?: number | undefined;
+  /** By number or tag. */
+  readonly version?: number | string | undefined;
   readonly servers?: readonly string[] | undefined;
   readonly message: string;
   readonly author: string;
@@ -45,14 +51,16 @@ export interface DeployRequest {
   readonly confirm?: string | undefined;
   /** Waits its turn behind a deployment that can still decide something, instead of taking its place. */
   readonly isPatient?: true;
+  /** Why it is deployed in spite of a freeze. */
+  readonly override_freeze?: string | undefined;
+  /** The assignment whose newcomers these servers are: it runs beside what else is deployed. */
+  readonly newcomers_of?: string;
+  /** What the caller is held to. */
+  readonly bounds?: HeldBounds | undefined;
 }
 
 export type DeploymentsService = ReturnType<typeof createDeploymentsService>;
 
-/** The unit that configs are assigned to. */
-const mainUnit = 'main';
-/** Asked for instead of a version: what each server has itself. */
-const ownEngine = 'own';
 /** Servers that get their manifest in one transaction. */
 const batch = 200;
 const longestPauseMs = 1000;
@@ -96,36 +104,29 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
         await configs.generate(config.id, request);
         config = await find(store, config.id);
       }
-      const version = await findVersion(store, config, request.version ?? config.version ?? 0);
-      const servers = await chooseServers(store, config.id, request.servers);
+      const version = await findPublished(store, config, request.version ?? config.version ?? 0);
+      const { servers, assignments } = await chooseTarget(store, config.id, request.servers);
+      if (request.override_freeze === undefined) await refuseFrozen(store, clock, servers);
       const engine = await engineFor(store, version, request.engine);
       await versions.prepare(version, servers, engine);
       const id = newId('dep');
-      await queue.run('deployments', async () => await begin(deps, version, servers, { ...request, id, engine }));
+      await queue.run(
+        'deployments',
+        async () => await begin(deps, version, servers, { ...request, id, engine, assignments }),
+      );
       await poke(id);
       return await showDeployment(store, id);
     },
-    async list(query: PageQuery) {
+    async list(query: PageQuery, bounds?: HeldBounds) {
       const page = readPage(query, 2);
-      const rows = await store.deployments.list(page);
-      const { items, next_cursor } = toPage(rows, page.limit, ({ created_at, id }) => [created_at, id]);
+      const keyOf = ({ created_at, id }: Deployment) => [created_at, id];
+      const isInside = bounds && createDeploymentJudge(store, bounds);
+      const rows = await readInside(page, store.deployments.list, { keyOf, isInside });
+      const { items, next_cursor } = toPage(rows, page.limit, keyOf);
       return { items: items.map(view), next_cursor };
     },
     get: async (id: string) => await showDeployment(store, id),
-    /** Takes down what an agent says about its generation, in the transaction that stores the status. */
-    async observe(tx: Repositories, serverId: string, status: AgentStatus): Promise<string[]> {
-      const touched: string[] = [];
-      const rows = await tx.deployments.inFlight(serverId);
-      const head = rows.length === 0 ? undefined : (await tx.servers.heads([serverId])).get(serverId);
-      for (const row of rows) {
-        const isHead = head?.epoch === row.epoch && head.generation === row.generation;
-        const state = verdictOf({ ...row, digests: isHead ? digestsIn(head.units) : undefined }, status);
-        if (state === row.state || (state === 'sent' && row.state === 'serving')) continue;
-        await tx.deployments.updateServer(row.deployment_id, serverId, { state });
-        touched.push(row.deployment_id);
-      }
-      return touched;
-    },
+    observe,
     pokeSoon,
     /** Looks at everything that is running: time passes, servers come and go, the manager may have been restarted. */
     async tick(): Promise<void> {
@@ -134,16 +135,45 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
   };
 }
 
+/**
+ * Takes down what an agent says about its generation, in the transaction that stores the status. Answers the deployments
+ * that this is news for.
+ */
+async function observe(tx: Repositories, serverId: string, status: AgentStatus): Promise<string[]> {
+  const touched: string[] = [];
+  const rows = await tx.deployments.inFlight(serverId);
+  const head = rows.length === 0 ? undefined : (await tx.servers.heads([serverId])).get(serverId);
+  for (const row of rows) {
+    const isHead = head?.epoch === row.epoch && head.generation === row.generation;
+    const state = verdictOf({ ...row, digests: isHead ? digestsIn(head.units) : undefined }, status);
+    if (state === row.state || (state === 'sent' && row.state === 'serving')) continue;
+    await tx.deployments.updateServer(row.deployment_id, serverId, { state });
+    touched.push(row.deployment_id);
+  }
+  return touched;
+}
+
+interface Begun {
+  readonly id: string;
+  readonly engine: string;
+  readonly assignments: readonly string[];
+}
+
 async function begin(
   deps: DeploymentsDeps,
   { config_id, version }: ConfigVersion,
   servers: readonly Server[],
-  { id, engine, confirm, author, message, isPatient }: DeployRequest & { id: string; engine: string },
+  { id, engine, confirm, author, message, isPatient, ...request }: DeployRequest & Begun,
 ): Promise<void> {
   const blank = { state: 'waiting', epoch: 0, generation: 0, sent_at: null } as const;
+  const { override_freeze = null, newcomers_of = null, assignments } = request;
   await deps.store.transaction(async (tx) => {
+    // Retention may have come between: an old version that nothing used until now.
+    if (!(await tx.configs.findVersion(config_id, version)))
+      throw new ProblemError('config.version-removed', `version ${version} was removed meanwhile`);
+    await refuseMovingOutside(tx, request.bounds, { configId: config_id, serverIds: servers.map((one) => one.id) });
     if (isPatient) await refuseIfBusy(deps, tx, config_id);
-    await supersede(deps, tx, config_id);
+    if (newcomers_of === null) await supersede(deps, tx, config_id);
     await tx.deployments.insert({
       id,
       config_id,
@@ -152,6 +182,9 @@ async function begin(
       confirm_ms: confirm === undefined ? 0 : (parseDuration(confirm) ?? 0),
       state: 'running',
       reason: null,
+      override_freeze,
+      assignments,
+      newcomers_of,
       author,
       message,
       created_at: isoTime(deps.clock.now()),
@@ -159,50 +192,8 @@ async function begin(
       servers: servers.map((server, position) => ({ ...blank, server_id: server.id, name: server.name, position })),
     });
     const what = { deployment_id: id, config_id, version, servers: servers.length };
-    await tx.events.add('deployment.started', what);
+    await tx.events.add('deployment.started', override_freeze === null ? what : { ...what, override_freeze });
   });
-}
-
-/**
- * The version of the engine that a version of a config is deployed with, empty for each server's own: what is asked for,
- * what its recipe says, what it (or the version that it brings back) was deployed with before, what the config was last.
- */
-async function engineFor(
-  { deployments, configs }: Pick<Repositories, 'deployments' | 'configs'>,
-  { config_id, version, inputs, rollback_of }: ConfigVersion,
-  asked: string | undefined,
-): Promise<string> {
-  if (asked !== undefined) return asked === ownEngine ? '' : asked;
-  if (inputs.settings.engine_build !== undefined) return inputs.settings.engine_build;
-  const before =
-    (await deployments.newest(config_id, version)) ??
-    (rollback_of === null ? undefined : await deployments.newest(config_id, rollback_of));
-  if (before) return before.engine;
-  const last = await deployments.newest(config_id);
-  // What a recipe said ends with the recipe.
-  const lastInputs = last && (await configs.findVersion(config_id, last.version))?.inputs;
-  return lastInputs?.settings.engine_build === undefined ? (last?.engine ?? '') : '';
-}
-
-async function chooseServers(store: Store, configId: string, names: readonly string[] | undefined): Promise<Server[]> {
-  if (names) {
-    const found = new Map<string, Server>();
-    for (const name of names) {
-      const server = await store.servers.find(name);
-      if (!server) throw new ProblemError('server.not-found', `server ${name}`);
-      found.set(server.id, server);
-    }
-    return [...found.values()];
-  }
-  const assigned = (await store.servers.assignments({ configId })).map(({ server_id }) => server_id);
-  if (assigned.length > 0) return await store.servers.findMany(assigned);
-  const all = await store.servers.list({ limit: 1, after: undefined });
-  if (all.length === 1) return all;
-  throw new ProblemError(
-    'deployment.no-servers',
-    all.length === 0 ? 'no server has joined yet' : 'no server runs this config yet, and there is more than one',
-    all.length === 0 ? {} : { fix: 'Name the servers: sboxmgr config deploy NAME --server NAME' },
-  );
 }
 
 /** @throws ProblemError `deployment.running` while a server that is there owes its verdict */
@@ -242,7 +233,7 @@ async function advance(deps: Steps, id: string): Promise<boolean> {
   // A program takes its time on a bad network, and a server that waits to be confirmed owes its verdict only after that.
   const patienceMs = verdictMs + deployment.confirm_ms + (deployment.engine === '' ? 0 : engineFetchMs);
   let step = nextStep(planOf(deps, deployment), await refusalOf(store, deployment), patienceMs);
-  if (step.kind === 'wait') return false;
+  if (step.kind === 'wait' || (await isHeld(deps, deployment, step))) return false;
   if (step.kind === 'send') {
     const failure = await sendBatch(deps, deployment, step.server_ids.slice(0, batch));
     if (!failure) return true;
@@ -254,14 +245,23 @@ async function advance(deps: Steps, id: string): Promise<boolean> {
     const what = { deployment_id: id, config_id, version };
     if (step.kind === 'succeed') {
       await tx.deployments.end(id, { state: 'succeeded', reason: null, ended_at });
+      await assignmentsDeployed(tx, deps.clock, deployment);
       await tx.events.add('deployment.succeeded', what);
     } else {
       await tx.deployments.end(id, { state: 'halted', reason: step.reason, ended_at });
       await tx.events.add('deployment.halted', { ...what, ...step.reason });
     }
   });
-  ended(config_id, version);
+  // Newcomers got what is old perhaps: nothing follows from that.
+  if (deployment.newcomers_of === null) ended(config_id, version);
   return false;
+}
+
+/** A freeze began while it was on its way: it goes on when that ends. */
+async function isHeld({ store, clock }: Steps, deployment: Deployment, step: Step): Promise<boolean> {
+  if (step.kind !== 'send' || deployment.override_freeze !== null) return false;
+  const next = await store.servers.findMany(step.server_ids.slice(0, batch));
+  return (await frozenEnvironments(store, clock, next)).size > 0;
 }
 
 /** Tells a few servers, all or none; says what stood in the way. */
@@ -305,7 +305,9 @@ async function send(
     await tx.deployments.updateServer(id, serverId, { state: 'moved' });
     return false;
   }
-  await tx.servers.assign({ server_id: serverId, unit: mainUnit, config_id, version, engine });
+  const facts = omit(factsOf(server), 'server');
+  for (const unit of await unitsOf(tx, config_id, server))
+    await tx.servers.assign({ server_id: serverId, unit, config_id, version, engine, facts });
   const head = (await tx.servers.heads([serverId])).get(serverId);
   const isDone =
     head !== undefined &&
@@ -345,7 +347,7 @@ async function showDeployment({ deployments }: Store, id: string) {
 }
 
 const view = (deployment: Deployment) => ({
-  ...omit(deployment, 'message'),
+  ...omit(deployment, 'message', 'assignments'),
   engine: deployment.engine === '' ? null : deployment.engine,
   servers: deployment.servers.map((server) => omit(server, 'position', 'sent_at')),
 });

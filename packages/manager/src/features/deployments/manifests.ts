@@ -11,9 +11,11 @@ import {
 import { sha256, type KeyPair } from '@sbox/daemon/keys';
 import { contentOf, type AgentFeature, type Manifest, type Unit } from '@sbox/protocol';
 import type { Repositories } from '../../database/store.ts';
-import type { Versions } from '../configs/versions.ts';
+import type { ConfigSettings, VersionRendition } from '../configs/rendering.ts';
+import { variantFor } from '../configs/variants.ts';
+import { buildFor, type Versions } from '../configs/versions.ts';
 import { chooseEngine } from '../engines/engine-choice.ts';
-import type { Assignment, Server } from '../servers/servers-repository.ts';
+import type { Server, ServerAssignment } from '../servers/servers-repository.ts';
 import { managerUrlsFor } from './manager-urls.ts';
 
 export interface ManifestsDeps {
@@ -49,30 +51,18 @@ export interface PublishOptions {
 const oldestAgent = '0.1.0';
 
 export function createManifests({ onlineKey, clock, versions, pace, urls, epoch }: ManifestsDeps): Manifests {
-  const unitOf = async (tx: Repositories, server: Server, assignment: Assignment) => {
+  const unitOf = async (tx: Repositories, server: Server, assignment: ServerAssignment) => {
     const { unit, config_id, version: number } = assignment;
     const version = await tx.configs.findVersion(config_id, number);
     if (!version) throw new ProblemError('config.version-not-found', `config ${config_id} has no version ${number}`);
-    const { target, build } = await chooseEngine(tx, server, assignment.engine);
-    const { digest, size, once, profile, files } = await versions.ensureRendition(tx, version, target);
-    const { probe, watch, on_return, reload = 'auto', probes = [] } = version.inputs.settings;
-    const { timeout, ...targets } = probe;
-    const made: Unit = {
-      name: unit,
-      kind: 'sing-box',
-      // What the profile was rendered for and newer: what newer ones no longer take, their own check tells.
-      engine: `>=${profile.split(' ')[1] ?? '1.12'} <2.0`,
-      config: { digest, size, config_id, version: number },
-      ...(build === undefined ? {} : { engine_build: build }),
-      ...(probes.length === 0 ? {} : { probes }),
-      ...(files.length === 0 ? {} : { files: [...files] }),
-      once: [...once],
-      reload,
-      trial: true,
-      probe: { ...targets, timeout_ms: parseDuration(timeout) ?? 3000 },
-      watch_ms: parseDuration(watch) ?? 10_000,
-    };
-    return { made, on_return };
+    // As it was when the server was sent this: a label that changes moves nothing by itself.
+    const facts = { server: server.name, ...assignment.facts };
+    const wanted = buildFor(version.inputs, facts, assignment.engine);
+    const { target, build } = await chooseEngine(tx, server, wanted);
+    const rendition = await versions.ensureRendition(tx, version, target, facts);
+    const { settings } = variantFor(version.inputs, facts).inputs;
+    const config = { digest: rendition.digest, size: rendition.size, config_id, version: number };
+    return { made: describeUnit({ name: unit, config, build, rendition, settings }), on_return: settings.on_return };
   };
 
   return {
@@ -119,6 +109,33 @@ export function createManifests({ onlineKey, clock, versions, pace, urls, epoch 
       });
       return { epoch, generation, isNew: true };
     },
+  };
+}
+
+interface UnitFacts extends Pick<Unit, 'name' | 'config'> {
+  readonly build: Unit['engine_build'];
+  readonly rendition: Pick<VersionRendition, 'once' | 'profile' | 'files'>;
+  readonly settings: ConfigSettings;
+}
+
+function describeUnit({ name, config, build, rendition, settings }: UnitFacts): Unit {
+  const { once, profile, files } = rendition;
+  const { probe, watch, reload = 'auto', probes = [] } = settings;
+  const { timeout, ...targets } = probe;
+  return {
+    name,
+    kind: 'sing-box',
+    // What the profile was rendered for and newer: what newer ones no longer take, their own check tells.
+    engine: `>=${profile.split(' ')[1] ?? '1.12'} <2.0`,
+    config,
+    ...(build === undefined ? {} : { engine_build: build }),
+    ...(probes.length === 0 ? {} : { probes }),
+    ...(files.length === 0 ? {} : { files: [...files] }),
+    once: [...once],
+    reload,
+    trial: true,
+    probe: { ...targets, timeout_ms: parseDuration(timeout) ?? 3000 },
+    watch_ms: parseDuration(watch) ?? 10_000,
   };
 }
 

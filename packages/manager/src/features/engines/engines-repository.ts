@@ -53,15 +53,15 @@ export function createEnginesRepository(db: Kysely<Tables>, tenant_id: string): 
     async users(versions) {
       if (versions.length === 0) return new Map();
       const rows = await db
-        .selectFrom('assignments')
+        .selectFrom('server_assignments')
         .innerJoin('servers', (join) =>
           join
-            .onRef('servers.tenant_id', '=', 'assignments.tenant_id')
-            .onRef('servers.id', '=', 'assignments.server_id'),
+            .onRef('servers.tenant_id', '=', 'server_assignments.tenant_id')
+            .onRef('servers.id', '=', 'server_assignments.server_id'),
         )
-        .select(['assignments.engine', 'servers.name'])
-        .where('assignments.tenant_id', '=', tenant_id)
-        .where('assignments.engine', 'in', versions)
+        .select(['server_assignments.engine', 'servers.name'])
+        .where('server_assignments.tenant_id', '=', tenant_id)
+        .where('server_assignments.engine', 'in', versions)
         .orderBy('servers.name')
         .execute();
       const byEngine = Map.groupBy(rows, ({ engine }) => engine);

@@ -5,11 +5,17 @@ import type { PageRequest } from '../../database/page.ts';
 import { omit } from '../../omit.ts';
 import type { Tables } from '../../database/schema.ts';
 
+export interface EventFilter {
+  readonly prefix?: string | undefined;
+  /** Beginnings of types that are left out. */
+  readonly without?: readonly string[];
+}
+
 export interface EventsRepository {
   /** Writes an event; inside a transaction it is there exactly when the change is. */
   add<N extends EventName>(type: N, data: EventMap[N]): Promise<SboxEvent<N>>;
   /** Newest first; `after` is [seq]. One row more than the limit, when there is one. */
-  list(page: PageRequest & { prefix?: string | undefined }): Promise<SboxEvent[]>;
+  list(page: PageRequest & EventFilter): Promise<SboxEvent[]>;
   /** Deletes at most `limit` of the events before a time; says how many. */
   removeBefore(time: string, limit: number): Promise<number>;
 }
@@ -33,7 +39,7 @@ export function createEventsRepository(
       added(event);
       return event;
     },
-    async list({ limit, after, prefix }) {
+    async list({ limit, after, prefix, without = [] }) {
       let query = db
         .selectFrom('events')
         .selectAll()
@@ -43,6 +49,8 @@ export function createEventsRepository(
       if (after) query = query.where('seq', '<', Number(after[0]));
       // A range instead of LIKE: no wildcard in what the caller sends.
       if (prefix) query = query.where('type', '>=', prefix).where('type', '<', `${prefix}\uffff`);
+      for (const hidden of without)
+        query = query.where((where) => where.or([where('type', '<', hidden), where('type', '>=', `${hidden}\uffff`)]));
       const rows = await query.execute();
       return rows.map((row) => ({ ...omit(row, 'tenant_id'), data: JSON.parse(row.data) as unknown }) as SboxEvent);
     },

@@ -1,22 +1,19 @@
-import { isoTime, ProblemError, type Clock, type NewId, type RandomBytes } from '@sbox/core';
+import { setTimeout } from 'node:timers/promises';
+import { isoTime, ProblemError } from '@sbox/core';
 import type { Caller } from '@sbox/daemon/serve';
-import type { RoleName } from '@sbox/protocol';
-import { digestOfSession, sessionMs } from '../../access/sessions.ts';
-import { makeToken } from '../../access/tokens.ts';
+import { digestOfSession } from '../../access/sessions.ts';
 import { addressKey } from '../../access/rate-limits.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import type { Guess } from './guesses-repository.ts';
+import { makeSecretText, openSession, openToken, type LoginPlace, type OpenDeps, type Opened } from './open-login.ts';
 import type { Passwords } from './passwords.ts';
 import { hasTotp, makeRecoveryCodes, makeSecret, useCode, type NewSecret } from './totp.ts';
-import { changePassword, changeTotp } from './users-service.ts';
+import { changePassword, changeTotp, noPassword } from './users-service.ts';
 import type { User } from './users-repository.ts';
 
-export interface LoginDeps {
+export interface LoginDeps extends OpenDeps {
   readonly store: Store;
   readonly passwords: Passwords;
-  readonly clock: Clock;
-  readonly newId: NewId;
-  readonly randomBytes: RandomBytes;
 }
 
 export interface Credentials {
@@ -25,23 +22,9 @@ export interface Credentials {
   readonly code?: string | undefined;
 }
 
-/** Where somebody logs in from, for the list of sessions. */
-export interface LoginPlace {
-  readonly remoteAddress: string;
-  readonly userAgent: string;
-}
-
 type Proof = Credentials & Pick<LoginPlace, 'remoteAddress'>;
 /** What somebody who is in already shows once more. */
 type Current = Omit<Proof, 'name' | 'code'>;
-
-export interface Opened {
-  readonly id: string;
-  readonly user: User;
-  readonly expires_at: string;
-  /** What the caller shows from now on: the text of a token, or the secret of a session. */
-  readonly secret: string;
-}
 
 export type Login = ReturnType<typeof createLogin>;
 
@@ -51,7 +34,6 @@ const longestLockMs = 15 * 60_000;
 /** After so long without one, failures are forgotten. */
 const guessesKeptMs = 86_400_000;
 const placesKept = 1000;
-const sessionsKept = 50;
 
 /** How long nothing from that place is right after so many failures in a row. */
 const lockMs = (failures: number): number =>
@@ -59,39 +41,24 @@ const lockMs = (failures: number): number =>
 
 /** People come in, and go. Every refusal looks the same, whether the name, the password or the time is wrong. */
 export function createLogin(deps: LoginDeps) {
-  const { store, clock, newId, randomBytes } = deps;
+  const { store, clock, randomBytes } = deps;
+  const byPassword = { ...deps, secondFactor: hasTotp };
   return {
-    async openSession(given: Credentials, { remoteAddress, userAgent }: LoginPlace): Promise<Opened> {
-      const secret = Buffer.from(randomBytes(32)).toString('base64url');
-      return await enter(deps, { ...given, remoteAddress }, async (tx, user) => {
-        const [id, created_at] = [newId('ses'), isoTime(clock.now())];
-        const expires_at = isoTime(clock.now() + sessionMs);
-        await tx.sessions.insert({
-          id,
-          user_id: user.id,
-          created_at,
-          seen_at: created_at,
-          expires_at,
-          secret_sha256: digestOfSession(secret),
-          remote_address: remoteAddress,
-          user_agent: userAgent.slice(0, 120),
-        });
-        await tx.sessions.removeBeyond(user.id, sessionsKept);
-        return { id, user, expires_at, secret };
-      });
-    },
-    /** A personal token instead of a session, for programs that people use; it holds the role that the person has now. */
-    async openToken(given: Credentials, { remoteAddress }: Pick<LoginPlace, 'remoteAddress'>): Promise<Opened> {
-      return await enter(deps, { ...given, remoteAddress }, async (tx, user) => {
-        const { text, record } = makeToken(deps, {
-          name: `login-${user.name}`.slice(0, 64),
-          kind: 'pat',
-          role: user.role as RoleName,
-          userId: user.id,
-          ttlMs: sessionMs,
-        });
-        await tx.tokens.insert(record);
-        return { id: record.id, user, expires_at: record.expires_at ?? '', secret: text };
+    openSession: async (given: Credentials, place: LoginPlace): Promise<Opened> =>
+      await prove(byPassword, { ...given, ...place }, async (tx, user) => {
+        return await openSession(tx, user, deps, { ...place, proven_at: isoTime(clock.now()) });
+      }),
+    openToken: async (given: Credentials, place: Pick<LoginPlace, 'remoteAddress'>): Promise<Opened> =>
+      await prove(byPassword, { ...given, ...place }, async (tx, user) => await openToken(tx, user, deps)),
+    /** Who has just shown who they are may do more for a while. @returns the new secret of the session; a token keeps its own */
+    async stepUp(caller: Caller, given: Omit<Proof, 'name'>): Promise<string | undefined> {
+      const name = await passwordOwner(store, caller);
+      return await prove(byPassword, { name, ...given }, async (tx, user) => {
+        const secret = makeSecretText(randomBytes);
+        const isSession = caller.kind === 'session';
+        if (isSession) await tx.sessions.renew(caller.id, digestOfSession(secret), isoTime(clock.now()));
+        await tx.events.add('session.proven', { session_id: caller.id, user_id: user.id, name: user.name });
+        return isSession ? secret : undefined;
       });
     },
     async close(caller: Caller): Promise<void> {
@@ -104,15 +71,19 @@ export function createLogin(deps: LoginDeps) {
       });
     },
     async changeOwnPassword(caller: Caller, current: Current, password: string): Promise<void> {
-      const userId = personOf(caller);
+      const name = await passwordOwner(store, caller);
+      const proved = await prove(deps, { name, ...current }, async (_, user) => await Promise.resolve(user));
+      // Only now: who does not know the old one costs no second hash.
       const hash = await deps.passwords.hash(password);
-      await prove(deps, { name: userId, ...current }, async (tx, user) => {
+      await store.transaction(async (tx) => {
+        const user = await tx.users.find(proved.id);
+        if (user?.password_hash !== proved.password_hash || user.disabled_at !== null) throw loginFailed();
         await changePassword(tx, user, hash, isoTime(clock.now()));
       });
     },
     /** A secret that is not used yet; asked again, there is another one. */
     async startTotp(caller: Caller, current: Current): Promise<NewSecret> {
-      return await prove(deps, { name: personOf(caller), ...current }, async (tx, user) => {
+      return await prove(deps, { name: await passwordOwner(store, caller), ...current }, async (tx, user) => {
         refuseActive(user);
         const made = makeSecret(user.name, randomBytes);
         await changeTotp(tx, user, { totp_secret: made.secret, totp_last_step: null }, isoTime(clock.now()));
@@ -127,6 +98,14 @@ export function createLogin(deps: LoginDeps) {
 function personOf({ user_id, name }: Caller): string {
   if (user_id !== undefined) return user_id;
   throw new ProblemError('session.none', `${name} is a token of no person`);
+}
+
+/** @returns the id of a person who has a password here. @throws ProblemError `session.none`, `user.no-password` */
+async function passwordOwner({ users }: Store, caller: Caller): Promise<string> {
+  const id = personOf(caller);
+  const user = await users.find(id);
+  if (user?.password_hash !== noPassword) return id;
+  throw new ProblemError('user.no-password', `${user.name} logs in by an identity provider`);
 }
 
 /** The authenticator shows that it has the secret. @returns codes for the day when it is lost */
@@ -149,18 +128,6 @@ function refuseActive(user: User): void {
   if (hasTotp(user)) throw new ProblemError('totp.active', `${user.name} logs in with an authenticator already`);
 }
 
-const enter = async (
-  deps: LoginDeps,
-  given: Proof,
-  open: (tx: Repositories, user: User) => Promise<Opened>,
-): Promise<Opened> =>
-  await prove({ ...deps, secondFactor: hasTotp }, given, async (tx, user) => {
-    const opened = await open(tx, user);
-    await tx.users.update(user.id, { seen_at: isoTime(deps.clock.now()) });
-    await tx.events.add('session.opened', { session_id: opened.id, user_id: user.id, name: user.name });
-    return opened;
-  });
-
 interface ProofDeps extends LoginDeps {
   /** Of whom a code is asked as well. */
   readonly secondFactor?: (user: User) => boolean;
@@ -177,11 +144,12 @@ async function prove<T>(
   run: (tx: Repositories, user: User) => Promise<T>,
 ): Promise<T> {
   const seen = await store.users.find(name);
-  const isRight = await passwords.verify(password, seen?.password_hash);
+  const place = addressKey(remoteAddress);
+  const isRight = await passwords.verify(password, seen?.password_hash || undefined, place);
+  const verifiedMs = performance.now();
   const done = await store.transaction(async (tx) => {
     const user = seen && (await tx.users.find(seen.id));
     const now = isoTime(clock.now());
-    const place = addressKey(remoteAddress);
     const guess = user && (await tx.guesses.find(user.id, place));
     const isLocked = (guess?.locked_until ?? '') > now;
     if (!user || user.disabled_at !== null || isLocked) return undefined;
@@ -197,9 +165,21 @@ async function prove<T>(
     await countFailure(tx, user, { place, before: guess, nowMs: clock.now() });
     return undefined;
   });
-  if (done) return done.value;
-  throw loginFailed();
+  if (!done) {
+    await evenOut(verifiedMs);
+    throw loginFailed();
+  }
+  passwords.remember(place);
+  return done.value;
 }
+
+/**
+ * A failure of somebody who is known is written down, one of a stranger is not. Both are answered at the same steps of
+ * time after the hash, so that the answer does not tell which it was. Of real time: it is what a caller measures.
+ */
+const evenMs = 25;
+const evenOut = async (sinceMs: number): Promise<void> =>
+  await setTimeout(evenMs - ((performance.now() - sinceMs) % evenMs));
 
 const loginFailed = (): ProblemError =>
   new ProblemError(

@@ -1,8 +1,9 @@
 import type { Caller, Handlers } from '@sbox/daemon/serve';
-import { permissionsOfRole, roles, type OperatorContract } from '@sbox/protocol';
+import { permissionsOfRole, readBounds, roles, showBounds, type OperatorContract } from '@sbox/protocol';
 import { endedCookie, refuseForeignLogin, sessionCookie } from '../../access/session-cookie.ts';
 import { sessionMs } from '../../access/sessions.ts';
 import type { Login } from './login.ts';
+import type { Opened } from './open-login.ts';
 import type { UsersService } from './users-service.ts';
 
 export const createUsersRoutes = (service: UsersService): Handlers<OperatorContract['users']> => ({
@@ -27,20 +28,22 @@ export const createRolesRoutes = (): Handlers<OperatorContract['roles']> => ({
 export const createSessionRoutes = (
   login: Login,
   trustedProxies: readonly string[],
-): Handlers<OperatorContract['session']> => ({
+): Omit<Handlers<OperatorContract['session']>, 'oidc'> => ({
   async open({ body: { as, ...given } }, { request, setHeader }) {
     refuseForeignLogin(request, trustedProxies);
     const place = { remoteAddress: request.remoteAddress, userAgent: request.headers['user-agent'] ?? '' };
     // Before anything is stored: where no cookie can be given there is no session.
     if (as === 'cookie') sessionCookie(request, trustedProxies, '', 0);
-    const { id, user, expires_at, secret } =
-      as === 'token' ? await login.openToken(given, place) : await login.openSession(given, place);
-    if (as === 'cookie')
-      setHeader('set-cookie', sessionCookie(request, trustedProxies, secret, Math.floor(sessionMs / 1000)));
-    const kind = as === 'token' ? 'token' : 'session';
-    const permissions = permissionsOfRole(user.role);
-    const caller = { kind, id, name: user.name, user_id: user.id, permissions } as const;
-    return { ...describe(caller), expires_at, ...(as === 'token' ? { token: secret } : {}) };
+    const opened = as === 'token' ? await login.openToken(given, place) : await login.openSession(given, place);
+    if (as === 'token') return { ...describeOpened('token', opened), token: opened.secret };
+    setHeader('set-cookie', sessionCookie(request, trustedProxies, opened.secret, cookieSeconds));
+    return describeOpened('session', opened);
+  },
+  async stepUp({ body }, { caller, request, setHeader }) {
+    const secret = await login.stepUp(caller, { ...body, remoteAddress: request.remoteAddress });
+    // The session has been there for a while; the cookie may live on as long as one that begins now.
+    if (secret !== undefined) setHeader('set-cookie', sessionCookie(request, trustedProxies, secret, cookieSeconds));
+    return describe(caller);
   },
   get: async (_, { caller }) => await Promise.resolve(describe(caller)),
   async setPassword({ body }, { caller, request, setHeader }) {
@@ -57,16 +60,27 @@ export const createSessionRoutes = (
   },
 });
 
+const cookieSeconds = Math.floor(sessionMs / 1000);
+
+/** Who has just come in. */
+export const describeOpened = (kind: 'token' | 'session', { id, user, expires_at }: Opened) => {
+  const permissions = permissionsOfRole(user.role);
+  const caller = { kind, id, name: user.name, user_id: user.id, permissions, bounds: readBounds(user.bounds) };
+  return { ...describe(caller), expires_at };
+};
+
 const describe = ({
   id,
   kind,
   name,
   user_id = null,
   permissions,
+  bounds,
 }: Omit<Caller, 'user_id'> & { user_id?: string | null }) => ({
   id,
   kind: kind === 'session' ? ('session' as const) : ('token' as const),
   name,
   user_id,
   permissions: [...permissions],
+  bounds: bounds === undefined ? null : showBounds(bounds),
 });

@@ -9,6 +9,10 @@ export interface OwnedSession extends Session {
   readonly name: string;
   readonly role: string;
   readonly disabled_at: string | null;
+  /** Empty for who comes from an identity provider. */
+  readonly password_hash: string;
+  readonly totp_recovery: string | null;
+  readonly bounds: string | null;
 }
 
 /** A session is over at `now`, or when it was not used since `idleSince`. */
@@ -24,6 +28,8 @@ export interface SessionsRepository {
   /** Open ones by user. */
   count(userIds: readonly string[], times: SessionTimes): Promise<ReadonlyMap<string, number>>;
   touch(id: string, at: string): Promise<void>;
+  /** Another secret, for who has shown once more who they are. */
+  renew(id: string, secretSha256: string, provenAt: string): Promise<void>;
   /** False when it was gone already. */
   remove(id: string): Promise<boolean>;
   removeOf(userId: string): Promise<void>;
@@ -60,6 +66,14 @@ export function createSessionsRepository(db: Kysely<Tables>, tenant_id: string):
       await db
         .updateTable('sessions')
         .set({ seen_at: at })
+        .where('tenant_id', '=', tenant_id)
+        .where('id', '=', id)
+        .execute();
+    },
+    async renew(id, secret_sha256, proven_at) {
+      await db
+        .updateTable('sessions')
+        .set({ secret_sha256, proven_at, seen_at: proven_at })
         .where('tenant_id', '=', tenant_id)
         .where('id', '=', id)
         .execute();
@@ -105,7 +119,14 @@ async function findBySecret(
       join.onRef('users.tenant_id', '=', 'sessions.tenant_id').onRef('users.id', '=', 'sessions.user_id'),
     )
     .selectAll('sessions')
-    .select(['users.name', 'users.role', 'users.disabled_at'])
+    .select([
+      'users.name',
+      'users.role',
+      'users.disabled_at',
+      'users.bounds',
+      'users.password_hash',
+      'users.totp_recovery',
+    ])
     .where('sessions.tenant_id', '=', tenant_id)
     .where('sessions.secret_sha256', '=', secretSha256)
     .executeTakeFirst();

@@ -14,7 +14,7 @@ export interface UsersRepository {
   list(page: PageRequest): Promise<User[]>;
   update(id: string, changes: Partial<Omit<User, 'id'>>): Promise<void>;
   remove(id: string): Promise<void>;
-  /** Users with a role that are not disabled, without this one. */
+  /** Users with a role that are not disabled and held to nothing, without this one. */
   countOthers(role: string, id: string): Promise<number>;
 }
 
@@ -56,6 +56,7 @@ export function createUsersRepository(db: Kysely<Tables>, tenant_id: string): Us
         .where('tenant_id', '=', tenant_id)
         .where('role', '=', role)
         .where('disabled_at', 'is', null)
+        .where('bounds', 'is', null)
         .where('id', '!=', id)
         .executeTakeFirstOrThrow();
       return others;

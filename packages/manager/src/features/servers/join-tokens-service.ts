@@ -9,11 +9,14 @@ import {
   type NewId,
   type RandomBytes,
 } from '@sbox/core';
+import type { Labels } from '@sbox/protocol';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Store } from '../../database/store.ts';
 import { omit } from '../../omit.ts';
 import { secretDigest } from '../agents/enrolment.ts';
-import type { JoinTokenRecord } from './servers-repository.ts';
+import { refuseConflict } from '../assignments/newcomers-marks.ts';
+import { checkEnvironment } from '../environments/environments-service.ts';
+import type { JoinTokenRecord } from './join-tokens-repository.ts';
 import { refuseDouble } from './servers-service.ts';
 
 export interface JoinTokensDeps {
@@ -25,6 +28,14 @@ export interface JoinTokensDeps {
   readonly pin: Uint8Array;
 }
 
+export interface JoinTokenWrite {
+  readonly name?: string | undefined;
+  readonly ttl: string;
+  /** Of the server that joins with it. */
+  readonly labels: Labels;
+  readonly environment: string | null;
+}
+
 export type JoinTokensService = ReturnType<typeof createJoinTokensService>;
 
 const longestTtlMs = 30 * 86_400_000;
@@ -32,7 +43,7 @@ const longestTtlMs = 30 * 86_400_000;
 /** Texts that let one server join, and tell it which manager is the right one. */
 export function createJoinTokensService({ store, clock, newId, randomBytes, pin }: JoinTokensDeps) {
   return {
-    async create({ name, ttl }: { name?: string | undefined; ttl: string }) {
+    async create({ name, ttl, labels, environment }: JoinTokenWrite) {
       const ttlMs = parseDuration(ttl) ?? 0;
       if (ttlMs < 1000 || ttlMs > longestTtlMs)
         throw new ProblemError('request.invalid', 'body ttl: a join token lives from 1s to 30d');
@@ -42,6 +53,8 @@ export function createJoinTokensService({ store, clock, newId, randomBytes, pin 
       const record: JoinTokenRecord = {
         id,
         name: name ?? null,
+        labels,
+        environment,
         secret_sha256: secretDigest(secret),
         created_at: isoTime(clock.now()),
         expires_at: isoTime(clock.now() + ttlMs),
@@ -51,6 +64,8 @@ export function createJoinTokensService({ store, clock, newId, randomBytes, pin 
       };
       await store.transaction(async (tx) => {
         if (name !== undefined) await refuseDouble(tx, name);
+        await checkEnvironment(tx, environment);
+        refuseConflict(await tx.assignments.list(), [{ name: name ?? 'who joins with it', labels, environment }]);
         await tx.servers.insertToken(record);
         const { expires_at } = record;
         await tx.events.add('join-token.created', { join_token_id: id, name: record.name, expires_at });

@@ -14,7 +14,15 @@ async function openFleet(clock: FakeClock) {
   const published = (some: readonly SboxEvent[]): void => void events.push(...some);
   const store = createStore({ db: database.db, clock, newId: createNewId(randomBytes), published });
   const add = async (id: string, agent: Server['agent']) => {
-    const blank = { engines: [], revision: 1, seen_at: null, status: null, created_at: '2026-01-01T00:00:00.000Z' };
+    const blank = {
+      engines: [],
+      labels: {},
+      environment: null,
+      revision: 1,
+      seen_at: null,
+      status: null,
+      created_at: '2026-01-01T00:00:00.000Z',
+    };
     await store.servers.insert({ id, name: id, agent, ...blank });
   };
   await add('srv', { version: '0.1.0', os: 'linux', arch: 'x64', host_name: 'srv' });

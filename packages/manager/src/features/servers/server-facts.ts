@@ -11,3 +11,14 @@ export interface ServerFacts {
 
 /** A server that nothing is known of: what a version is made for when there is none. */
 export const noFacts: ServerFacts = { server: '', environment: null, labels: {} };
+
+/** What is known of a server now; what it was sent was made for `ServerAssignment.facts`. */
+export const factsOf = ({
+  name,
+  environment,
+  labels,
+}: {
+  readonly name: string;
+  readonly environment: string | null;
+  readonly labels: Labels;
+}): ServerFacts => ({ server: name, environment, labels });

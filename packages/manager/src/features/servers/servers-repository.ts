@@ -1,38 +1,53 @@
-import type { AgentStatus, EngineReport, EnrolBody } from '@sbox/protocol';
+import {
+  matchesSelector,
+  type AgentStatus,
+  type EngineReport,
+  type EnrolBody,
+  type Labels,
+  type Selector,
+} from '@sbox/protocol';
 import type { Kysely } from 'kysely';
 import type { PageRequest } from '../../database/page.ts';
 import { omit } from '../../omit.ts';
-import type {
-  AgentKeyRow,
-  AssignmentRow,
-  JoinTokenRow,
-  ManifestRow,
-  ServerRow,
-  Tables,
-} from '../../database/schema.ts';
+import type { AgentKeyRow, ManifestRow, ServerAssignmentRow, ServerRow, Tables } from '../../database/schema.ts';
+import { joinTokensOf, type JoinTokensRepository } from './join-tokens-repository.ts';
+import type { ServerFacts } from './server-facts.ts';
 
-export interface Server extends Omit<ServerRow, 'tenant_id' | 'agent' | 'engines' | 'status'> {
+export interface Server extends Omit<ServerRow, 'tenant_id' | 'agent' | 'engines' | 'status' | 'labels'> {
   /** Null for a server that never joins. */
   agent: EnrolBody['agent'] | null;
   engines: readonly EngineReport[];
+  labels: Labels;
   status: AgentStatus | null;
 }
 export type AgentKeyRecord = Pick<AgentKeyRow, 'keyid' | 'public_key' | 'revoked_at' | 'is_candidate'>;
-export type JoinTokenRecord = Omit<JoinTokenRow, 'tenant_id'>;
-export type Assignment = Omit<AssignmentRow, 'tenant_id'>;
+/** What a unit of a server was sent, and what was known of the server then. */
+export interface ServerAssignment extends Omit<ServerAssignmentRow, 'tenant_id' | 'facts'> {
+  facts: Omit<ServerFacts, 'server'>;
+}
+/** What decides what is meant for a server. */
+export type ServerPlace = Pick<Server, 'id' | 'name' | 'labels' | 'environment'>;
+/** Both have to hold. */
+export interface ServersFilter {
+  readonly selector: Selector;
+  /** Undefined: whatever environment. */
+  readonly environment: string | undefined;
+}
 export type StoredManifest = Omit<ManifestRow, 'tenant_id'>;
 export type ManifestHead = Omit<StoredManifest, 'envelope'>;
 
-export interface ServersRepository {
+export interface ServersRepository extends JoinTokensRepository {
   insert(server: Server): Promise<void>;
   find(idOrName: string): Promise<Server | undefined>;
   findMany(ids: readonly string[]): Promise<Server[]>;
   /** By name; `after` is [name]. */
-  list(page: PageRequest): Promise<Server[]>;
+  list(page: PageRequest, filter?: ServersFilter): Promise<Server[]>;
   update(id: string, changes: Partial<Omit<Server, 'id'>>): Promise<void>;
   remove(id: string): Promise<void>;
   /** They were all heard of just now. */
   touch(ids: readonly string[], seen_at: string): Promise<void>;
+  /** Where every server stands, by name. */
+  places(): Promise<ServerPlace[]>;
   /** When each server was last heard of; an island never joined. */
   lastSeen(): Promise<{ id: string; seen_at: string | null; is_island: boolean }[]>;
 
@@ -50,16 +65,8 @@ export interface ServersRepository {
   commitKey(serverId: string, keyid: string): Promise<boolean>;
   revokeKeys(serverId: string, at: string): Promise<void>;
 
-  insertToken(token: JoinTokenRecord): Promise<void>;
-  findToken(id: string): Promise<JoinTokenRecord | undefined>;
-  /** Marks a token as used, if it was not: only one caller can get true. */
-  burnToken(id: string, use: { used_at: string; used_keyid: string; server_id: string }): Promise<boolean>;
-  /** Newest first; `after` is [created_at, id]. */
-  listTokens(page: PageRequest): Promise<JoinTokenRecord[]>;
-  removeToken(id: string): Promise<boolean>;
-
-  assign(assignment: Assignment): Promise<void>;
-  assignments(filter: { serverIds: readonly string[] } | { configId: string }): Promise<Assignment[]>;
+  assign(assignment: ServerAssignment): Promise<void>;
+  assignments(filter: { serverIds: readonly string[] } | { configId: string }): Promise<ServerAssignment[]>;
 
   insertManifest(manifest: StoredManifest): Promise<void>;
   /** The same order, signed by another key. */
@@ -77,13 +84,21 @@ export function createServersRepository(db: Kysely<Tables>, tenant_id: string): 
     agent: row.agent === null ? null : (JSON.parse(row.agent) as EnrolBody['agent']),
     engines: JSON.parse(row.engines) as EngineReport[],
     status: row.status === null ? null : (JSON.parse(row.status) as AgentStatus),
+    labels: JSON.parse(row.labels) as Labels,
   });
-  const print = <T extends Partial<Server>>({ agent, engines, status, ...row }: T) => ({
+  const print = <T extends Partial<Server>>({ agent, engines, status, labels, ...row }: T) => ({
     ...row,
+    ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
     ...(agent === undefined ? {} : { agent: agent && JSON.stringify(agent) }),
     ...(engines === undefined ? {} : { engines: JSON.stringify(engines) }),
     ...(status === undefined ? {} : { status: status && JSON.stringify(status) }),
   });
+  const readSome = async ({ limit, after }: PageRequest, environment: string | undefined): Promise<Server[]> => {
+    let query = servers().orderBy('name').limit(limit);
+    if (environment !== undefined) query = query.where('environment', '=', environment);
+    if (after) query = query.where('name', '>', String(after[0]));
+    return (await query.execute()).map(parse);
+  };
   return {
     async insert(server) {
       await db
@@ -102,13 +117,8 @@ export function createServersRepository(db: Kysely<Tables>, tenant_id: string): 
       if (ids.length === 0) return [];
       return (await inChunks(ids, async (some) => await servers().where('id', 'in', some).execute())).map(parse);
     },
-    async list({ limit, after }) {
-      let query = servers()
-        .orderBy('name')
-        .limit(limit + 1);
-      if (after) query = query.where('name', '>', String(after[0]));
-      return (await query.execute()).map(parse);
-    },
+    list: async (page, filter = { selector: [], environment: undefined }) =>
+      await listSelected(page, filter.selector, async (some) => await readSome(some, filter.environment)),
     async update(id, changes) {
       await db
         .updateTable('servers')
@@ -127,18 +137,53 @@ export function createServersRepository(db: Kysely<Tables>, tenant_id: string): 
         return [];
       });
     },
-    async lastSeen() {
-      const rows = await db
-        .selectFrom('servers')
-        .select(['id', 'seen_at', 'agent'])
-        .where('tenant_id', '=', tenant_id)
-        .execute();
-      return rows.map(({ agent, ...row }) => ({ ...row, is_island: agent === null }));
-    },
     ...keysOf(db, tenant_id),
-    ...tokensOf(db, tenant_id),
+    ...placesOf(db, tenant_id),
+    ...joinTokensOf(db, tenant_id),
     ...ordersOf(db, tenant_id),
   };
+}
+
+type Placed = Pick<ServersRepository, 'places' | 'lastSeen'>;
+
+const placesOf = (db: Kysely<Tables>, tenant_id: string): Placed => ({
+  async places() {
+    const rows = await db
+      .selectFrom('servers')
+      .select(['id', 'name', 'labels', 'environment'])
+      .where('tenant_id', '=', tenant_id)
+      .orderBy('name')
+      .execute();
+    return rows.map((row) => ({ ...row, labels: JSON.parse(row.labels) as Labels }));
+  },
+  async lastSeen() {
+    const rows = await db
+      .selectFrom('servers')
+      .select(['id', 'seen_at', 'agent'])
+      .where('tenant_id', '=', tenant_id)
+      .execute();
+    return rows.map(({ agent, ...row }) => ({ ...row, is_island: agent === null }));
+  },
+});
+
+/** Labels are compared here and not by the database, so many are read for a few. */
+const selectedAtOnce = 500;
+
+/** Reads on until the page is full, and one row more when there is one. */
+async function listSelected(
+  { limit, after }: PageRequest,
+  selector: Selector,
+  read: (page: PageRequest) => Promise<Server[]>,
+): Promise<Server[]> {
+  const found: Server[] = [];
+  const size = selector.length === 0 ? limit + 1 : Math.max(limit + 1, selectedAtOnce);
+  for (let from = after; ;) {
+    const some = await read({ limit: size, after: from });
+    found.push(...some.filter(({ labels }) => matchesSelector(selector, labels)));
+    const last = some.at(-1);
+    if (found.length > limit || some.length < size || last === undefined) return found.slice(0, limit + 1);
+    from = [last.name];
+  }
 }
 
 /** SQLite takes at most 32,766 parameters in one statement. */
@@ -199,64 +244,46 @@ function keysOf(db: Kysely<Tables>, tenant_id: string): Keys {
   };
 }
 
-type Tokens = Pick<ServersRepository, 'insertToken' | 'findToken' | 'burnToken' | 'listTokens' | 'removeToken'>;
-
-function tokensOf(db: Kysely<Tables>, tenant_id: string): Tokens {
-  const tokens = () => db.selectFrom('join_tokens').selectAll().where('tenant_id', '=', tenant_id);
-  const bare = (row: JoinTokenRow): JoinTokenRecord => omit(row, 'tenant_id');
-  return {
-    async insertToken(token) {
-      await db
-        .insertInto('join_tokens')
-        .values({ ...token, tenant_id })
-        .execute();
-    },
-    async findToken(id) {
-      const row = await tokens().where('id', '=', id).executeTakeFirst();
-      return row && bare(row);
-    },
-    async burnToken(id, use) {
-      const burned = await db
-        .updateTable('join_tokens')
-        .set(use)
-        .where('tenant_id', '=', tenant_id)
-        .where('id', '=', id)
-        .where('used_at', 'is', null)
-        .returning('id')
-        .executeTakeFirst();
-      return burned !== undefined;
-    },
-    async listTokens({ limit, after }) {
-      let query = tokens()
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1);
-      if (after) {
-        const [time, id] = after.map(String) as [string, string];
-        query = query.where((where) =>
-          where.or([where('created_at', '<', time), where.and([where('created_at', '=', time), where('id', '<', id)])]),
-        );
-      }
-      return (await query.execute()).map(bare);
-    },
-    async removeToken(id) {
-      const { numDeletedRows } = await db
-        .deleteFrom('join_tokens')
-        .where('tenant_id', '=', tenant_id)
-        .where('id', '=', id)
-        .executeTakeFirst();
-      return numDeletedRows > 0n;
-    },
-  };
-}
-
 type Orders = Pick<
   ServersRepository,
   'assign' | 'assignments' | 'insertManifest' | 'replaceEnvelope' | 'manifest' | 'heads' | 'recentManifests'
 >;
 
+/** Empty for what was sent before servers had labels. */
+const readFacts = (stored: string): ServerAssignment['facts'] => ({
+  environment: null,
+  labels: {},
+  ...(JSON.parse(stored) as Partial<ServerAssignment['facts']>),
+});
+
 const keptManifests = 20;
 const headColumns = ['server_id', 'epoch', 'generation', 'etag', 'units', 'created_at'] as const;
+
+/** Which versions its units run, for retention. */
+async function addVersions(
+  db: Kysely<Tables>,
+  tenant_id: string,
+  { server_id, epoch, generation, units }: StoredManifest,
+): Promise<void> {
+  const orders = (
+    JSON.parse(units) as { units?: readonly { readonly config: { config_id: string; version: number } }[] }
+  ).units;
+  const rows = (orders ?? []).map(({ config: { config_id, version } }) => ({
+    tenant_id,
+    server_id,
+    epoch,
+    generation,
+    config_id,
+    version,
+  }));
+  if (rows.length === 0) return;
+  const key = ['tenant_id', 'server_id', 'epoch', 'generation', 'config_id', 'version'] as const;
+  await db
+    .insertInto('manifest_versions')
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(key).doNothing())
+    .execute();
+}
 
 async function replaceEnvelope(
   db: Kysely<Tables>,
@@ -278,28 +305,33 @@ function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
     query.where('server_id', '=', serverId).orderBy('epoch', 'desc').orderBy('generation', 'desc');
   const manifests = () => db.selectFrom('manifests').select(headColumns).where('tenant_id', '=', tenant_id);
   return {
-    async assign({ server_id, unit, ...what }) {
+    async assign({ server_id, unit, facts, ...rest }) {
+      const what = { ...rest, facts: JSON.stringify(facts) };
       await db
-        .insertInto('assignments')
+        .insertInto('server_assignments')
         .values({ tenant_id, server_id, unit, ...what })
         .onConflict((conflict) => conflict.columns(['tenant_id', 'server_id', 'unit']).doUpdateSet(what))
         .execute();
     },
     async assignments(filter) {
       const query = db
-        .selectFrom('assignments')
-        .select(['server_id', 'unit', 'config_id', 'version', 'engine'])
+        .selectFrom('server_assignments')
+        .select(['server_id', 'unit', 'config_id', 'version', 'engine', 'facts'])
         .where('tenant_id', '=', tenant_id)
         .orderBy('server_id')
         .orderBy('unit');
-      if ('configId' in filter) return await query.where('config_id', '=', filter.configId).execute();
-      return await inChunks(filter.serverIds, async (some) => await query.where('server_id', 'in', some).execute());
+      const rows =
+        'configId' in filter
+          ? await query.where('config_id', '=', filter.configId).execute()
+          : await inChunks(filter.serverIds, async (some) => await query.where('server_id', 'in', some).execute());
+      return rows.map(({ facts, ...row }) => ({ ...row, facts: readFacts(facts) }));
     },
     async insertManifest(manifest) {
       await db
         .insertInto('manifests')
         .values({ ...manifest, tenant_id })
         .execute();
+      await addVersions(db, tenant_id, manifest);
       const kept = await newest(manifest.server_id)(manifests()).offset(keptManifests).limit(1).executeTakeFirst();
       if (!kept) return;
       await db

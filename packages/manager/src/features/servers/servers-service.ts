@@ -1,10 +1,22 @@
 import { compareGenerations, isoTime, ProblemError, type Clock, type Envelope, type NewId } from '@sbox/core';
-import { maxBundleBytes, type AgentStatus, type Bundle, type EngineReport, type Unit } from '@sbox/protocol';
+import {
+  maxBundleBytes,
+  parseSelector,
+  patchLabels,
+  type AgentStatus,
+  type Bundle,
+  type EngineReport,
+  type HeldBounds,
+  type Labels,
+  type Unit,
+} from '@sbox/protocol';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
+import { refuseConflict, serverPlaced } from '../assignments/newcomers-marks.ts';
 import { verdictOf } from '../deployments/deployment-plan.ts';
 import { digestsIn, enginesIn, isOrder } from '../deployments/manifests.ts';
 import type { EnginesService } from '../engines/engines-service.ts';
+import { checkEnvironment } from '../environments/environments-service.ts';
 import { checkRevision } from '../if-match.ts';
 import type { Presence } from './presence.ts';
 import type { ManifestHead, Server } from './servers-repository.ts';
@@ -23,6 +35,24 @@ export interface ServersDeps {
   readonly removed: (serverId: string, deploymentIds: readonly string[]) => void;
 }
 
+export interface ServersQuery extends PageQuery {
+  readonly selector?: string | undefined;
+  readonly environment?: string | undefined;
+}
+
+export interface IslandWrite {
+  readonly name: string;
+  readonly engine: EngineReport;
+  readonly labels: Labels;
+  readonly environment: string | null;
+}
+
+export interface ServerPatch {
+  readonly name?: string | undefined;
+  readonly labels?: Readonly<Record<string, string | null>> | undefined;
+  readonly environment?: string | null | undefined;
+}
+
 export type ServersService = ReturnType<typeof createServersService>;
 const statesPage = 500;
 
@@ -39,12 +69,15 @@ export function createServersService(deps: ServersDeps) {
   };
 
   return {
-    async list(query: PageQuery) {
+    async list({ selector = '', environment, ...query }: ServersQuery, bounds?: HeldBounds) {
       const page = readPage(query);
-      const { items, next_cursor } = toPage(await store.servers.list(page), page.limit, ({ name }) => [name]);
+      const wanted = [...parseSelector(selector), ...(bounds?.servers ?? [])];
+      const found = await store.servers.list(page, { selector: wanted, environment });
+      const { items, next_cursor } = toPage(found, page.limit, ({ name }) => [name]);
       return { items: await show(items), next_cursor };
     },
     get: showOne,
+    showMany: async (ids: readonly string[]) => await show(await store.servers.findMany(ids)),
     /** How many servers are in which state. */
     async states(): Promise<Record<string, number>> {
       const counts: Record<string, number> = { new: 0, healthy: 0, progressing: 0, degraded: 0, offline: 0 };
@@ -56,17 +89,17 @@ export function createServersService(deps: ServersDeps) {
       }
       return counts;
     },
-    async addIsland({ name, engine }: { name: string; engine: EngineReport }) {
+    async addIsland({ name, engine, labels, environment }: IslandWrite) {
       const id = newId('srv');
-      await store.transaction(async (tx) => {
-        await refuseDouble(tx, name);
-        const now = isoTime(clock.now());
-        const blank = { agent: null, revision: 1, seen_at: null, status: null, created_at: now };
-        await tx.servers.insert({ id, name, engines: [engine], ...blank });
-        await tx.events.add('server.joined', { server_id: id, name });
-      });
+      const blank = { agent: null, revision: 1, seen_at: null, status: null, created_at: isoTime(clock.now()) };
+      const server: Server = { id, name, engines: [engine], labels, environment, ...blank };
+      await store.transaction(async (tx) => await addIsland(tx, server));
       presence.added(id, true);
       return await showOne(id);
+    },
+    async edit(id: string, ifMatch: string, patch: ServerPatch) {
+      const edited = await store.transaction(async (tx) => await edit(tx, await find(tx, id), ifMatch, patch));
+      return await showOne(edited.id);
     },
     async remove(id: string, ifMatch: string): Promise<void> {
       const { server, left } = await store.transaction(async (tx) => {
@@ -98,6 +131,34 @@ async function find({ servers }: Pick<Repositories, 'servers'>, id: string): Pro
   return server;
 }
 
+async function addIsland(tx: Repositories, server: Server): Promise<void> {
+  const { id, name, environment } = server;
+  await refuseDouble(tx, name);
+  await checkEnvironment(tx, environment);
+  refuseConflict(await tx.assignments.list(), [server]);
+  await tx.servers.insert(server);
+  await serverPlaced(tx, server);
+  await tx.events.add('server.joined', { server_id: id, name });
+}
+
+async function edit(tx: Repositories, server: Server, ifMatch: string, patch: ServerPatch): Promise<Server> {
+  checkRevision(ifMatch, server.revision);
+  const { name = server.name, environment = server.environment } = patch;
+  const labels = patchLabels(server.labels, patch.labels ?? {});
+  const wanted = { name, labels, environment };
+  const keys = ['name', 'labels', 'environment'] as const;
+  const changed = keys.filter((key) => JSON.stringify(wanted[key]) !== JSON.stringify(server[key]));
+  if (changed.length === 0) return server;
+  if (name !== server.name) await refuseDouble(tx, name);
+  await checkEnvironment(tx, environment);
+  const next = { ...server, ...wanted, revision: server.revision + 1 };
+  refuseConflict(await tx.assignments.list(), [next]);
+  await tx.servers.update(server.id, { ...wanted, revision: next.revision });
+  await serverPlaced(tx, next, server);
+  await tx.events.add('server.edited', { server_id: server.id, name, changed });
+  return next;
+}
+
 export async function refuseDouble(tx: Repositories, name: string): Promise<void> {
   if (await tx.servers.find(name)) throw new ProblemError('server.exists', `server ${name} exists`);
 }
@@ -107,7 +168,8 @@ function view({ presence, newestStatus }: ServersDeps, server: Server, newest: M
   const { agent, status: stored, ...rest } = server;
   const status = newestStatus(server.id) ?? stored;
   const isOffline = !presence.isIsland(server.id) && !presence.isOnline(server.id);
-  const first = head && (JSON.parse(head.units) as { units: readonly Unit[] }).units[0];
+  const units = head ? (JSON.parse(head.units) as { units: readonly Unit[] }).units.map(viewUnit) : [];
+  const { name: _, ...first } = units[0] ?? { name: '', config_id: null, version: null, engine: null };
   return {
     ...rest,
     status,
@@ -117,15 +179,21 @@ function view({ presence, newestStatus }: ServersDeps, server: Server, newest: M
       ? {
           epoch: head.epoch,
           generation: head.generation,
-          config_id: first?.config.config_id ?? null,
-          version: first?.config.version ?? null,
-          engine: first?.engine_build?.version ?? null,
+          ...first,
+          units,
         }
       : null,
     seen_at: presence.seenAt(server.id) ?? server.seen_at,
     offline: isOffline,
   };
 }
+
+const viewUnit = ({ name, config, engine_build: build }: Unit) => ({
+  name,
+  config_id: config.config_id,
+  version: config.version,
+  engine: build?.version ?? null,
+});
 
 /** One word for people; the status has the facts. */
 function stateOf(

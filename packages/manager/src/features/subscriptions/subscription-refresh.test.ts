@@ -41,6 +41,7 @@ async function openRefresher() {
   await store.subscriptions.insert({
     id: 'sub',
     name: 'sub',
+    project: 'default',
     source: JSON.stringify({ type: 'url', url: 'https://example.test/x' }),
     refresh_every: '1h',
     min_share: 0.5,

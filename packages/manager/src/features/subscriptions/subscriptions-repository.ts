@@ -1,12 +1,13 @@
 import type { Node, Rejected } from '@sbox/formats';
 import type { Kysely, Updateable } from 'kysely';
-import { decompress, decompressJson } from '../../database/compressed.ts';
-import type { PageRequest } from '../../database/page.ts';
+import { compress } from '../../database/compressed.ts';
+import type { ContentStore } from '../../database/content-store.ts';
+import type { InProjects, PageRequest } from '../../database/page.ts';
 import { omit } from '../../omit.ts';
 import type { FetchRow, SubscriptionRow, SubscriptionVersionRow, Tables } from '../../database/schema.ts';
 
 export type Subscription = Omit<SubscriptionRow, 'tenant_id'>;
-export type Snapshot = Omit<SubscriptionVersionRow, 'tenant_id' | 'parsed' | 'content'>;
+export type Snapshot = Omit<SubscriptionVersionRow, 'tenant_id' | 'parsed' | 'content' | 'base' | 'content_base'>;
 export type Fetch = Omit<FetchRow, 'tenant_id'>;
 export type PackedSnapshot = Pick<SubscriptionVersionRow, 'parsed' | 'content'>;
 export interface Parsed {
@@ -22,8 +23,8 @@ export interface SubscriptionsRepository {
   /** By id or by name. */
   find(idOrName: string): Promise<Subscription | undefined>;
   findMany(ids: readonly string[]): Promise<Subscription[]>;
-  /** By name; `after` is [name]. */
-  list(page: PageRequest): Promise<Subscription[]>;
+  /** By name, of these projects only; `after` is [name]. */
+  list(page: PageRequest & InProjects): Promise<Subscription[]>;
   update(id: string, changes: Partial<Subscription>): Promise<void>;
   remove(id: string): Promise<void>;
   /** Those whose next fetch is due, the longest due first. */
@@ -33,7 +34,7 @@ export interface SubscriptionsRepository {
   insertVersion(snapshot: Snapshot, packed: PackedSnapshot): Promise<void>;
   findVersion(id: string, version: number): Promise<Snapshot | undefined>;
   parsed(id: string, version: number): Promise<Parsed | undefined>;
-  /** The same, still compressed. */
+  /** The same as zstd. */
   packed(id: string, version: number): Promise<Uint8Array | undefined>;
   /** The bytes as they came. */
   content(id: string, version: number): Promise<Buffer | undefined>;
@@ -46,7 +47,11 @@ export interface SubscriptionsRepository {
   lastFetches(ids: readonly string[]): Promise<Map<string, Fetch>>;
 }
 
-export function createSubscriptionsRepository(db: Kysely<Tables>, tenant_id: string): SubscriptionsRepository {
+export function createSubscriptionsRepository(
+  db: Kysely<Tables>,
+  tenant_id: string,
+  contents: ContentStore,
+): SubscriptionsRepository {
   const subscriptions = () => db.selectFrom('subscriptions').selectAll().where('tenant_id', '=', tenant_id);
   const bare = (row: SubscriptionRow): Subscription => omit(row, 'tenant_id');
   return {
@@ -67,10 +72,11 @@ export function createSubscriptionsRepository(db: Kysely<Tables>, tenant_id: str
       if (ids.length === 0) return [];
       return (await subscriptions().where('id', 'in', ids).execute()).map(bare);
     },
-    async list({ limit, after }) {
+    async list({ limit, after, projects }) {
       let query = subscriptions()
         .orderBy('name')
         .limit(limit + 1);
+      if (projects) query = query.where('project', 'in', [...projects]);
       if (after) query = query.where('name', '>', String(after[0]));
       return (await query.execute()).map(bare);
     },
@@ -97,7 +103,7 @@ export function createSubscriptionsRepository(db: Kysely<Tables>, tenant_id: str
         .executeTakeFirstOrThrow();
       return row.count;
     },
-    ...versionsOf(db, tenant_id),
+    ...versionsOf(db, tenant_id, contents),
     ...fetchesOf(db, tenant_id),
   };
 }
@@ -107,40 +113,50 @@ type Versions = Pick<
   'insertVersion' | 'findVersion' | 'parsed' | 'packed' | 'content' | 'listVersions'
 >;
 
-function versionsOf(db: Kysely<Tables>, tenant_id: string): Versions {
+function versionsOf(db: Kysely<Tables>, tenant_id: string, contents: ContentStore): Versions {
   const snapshots = (subscriptionId: string) =>
     db
       .selectFrom('subscription_versions')
       .select(['subscription_id', 'version', 'digest', 'format', 'nodes', 'rejected', 'created_at'])
       .where('tenant_id', '=', tenant_id)
       .where('subscription_id', '=', subscriptionId);
-  const column = async (name: 'parsed' | 'content', id: string, version: number): Promise<Uint8Array | undefined> => {
+  const bytesOf = async (name: 'parsed' | 'content', id: string, version: number): Promise<Buffer | undefined> => {
     const row = await db
       .selectFrom('subscription_versions')
-      .select([name])
+      .select([name, 'base', 'content_base'])
       .where('tenant_id', '=', tenant_id)
       .where('subscription_id', '=', id)
       .where('version', '=', version)
       .executeTakeFirst();
-    return row?.[name];
+    const base = name === 'parsed' ? row?.base : row?.content_base;
+    return row && (await contents.unpack({ content: row[name], base: base ?? null }));
   };
   return {
     async insertVersion(snapshot, { parsed, content }) {
+      const nodes = await contents.repack(parsed, `nodes of ${snapshot.subscription_id}`);
+      const raw = await contents.repack(content, `content of ${snapshot.subscription_id}`);
       await db
         .insertInto('subscription_versions')
-        .values({ ...snapshot, tenant_id, parsed, content })
+        .values({
+          ...snapshot,
+          tenant_id,
+          parsed: nodes.content,
+          base: nodes.base,
+          content: raw.content,
+          content_base: raw.base,
+        })
         .execute();
     },
     findVersion: async (id, version) => await snapshots(id).where('version', '=', version).executeTakeFirst(),
-    packed: async (id, version) => await column('parsed', id, version),
+    async packed(id, version) {
+      const bytes = await bytesOf('parsed', id, version);
+      return bytes && compress(bytes);
+    },
     async parsed(id, version) {
-      const bytes = await column('parsed', id, version);
-      return bytes && (decompressJson(bytes) as Parsed);
+      const bytes = await bytesOf('parsed', id, version);
+      return bytes && (JSON.parse(bytes.toString('utf8')) as Parsed);
     },
-    async content(id, version) {
-      const bytes = await column('content', id, version);
-      return bytes && decompress(bytes);
-    },
+    content: async (id, version) => await bytesOf('content', id, version),
     async listVersions(id, { limit, after }) {
       let query = snapshots(id)
         .orderBy('version', 'desc')

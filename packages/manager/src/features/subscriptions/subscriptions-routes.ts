@@ -1,18 +1,20 @@
 import type { Handlers } from '@sbox/daemon/serve';
 import type { OperatorContract } from '@sbox/protocol';
+import { projectsOf } from '../../access/bounds.ts';
 import { mayReveal } from '../reveal.ts';
 import type { SubscriptionsService } from './subscriptions-service.ts';
 
 export const createSubscriptionsRoutes = (
   service: SubscriptionsService,
 ): Handlers<OperatorContract['subscriptions']> => ({
-  list: async ({ query }) => await service.list(query),
+  list: async ({ query }, { caller }) => await service.list({ ...query, projects: projectsOf(caller, query.project) }),
   add: async ({ body }) => await service.add(body),
   preview: async ({ body }, { signal }) => await service.preview(body.source, signal),
   get: async ({ params, query }, { caller }) => await service.get(params.id, mayReveal(query.reveal, caller)),
   replace: async ({ params, headers, body }) => await service.write(params.id, headers['if-match'], body),
   update: async ({ params, headers, body }) => await service.write(params.id, headers['if-match'], body),
-  remove: async ({ params, headers }) => await service.remove(params.id, headers['if-match']),
+  remove: async ({ params, headers }, { caller }) =>
+    await service.remove(params.id, headers['if-match'], caller.bounds),
   refresh: async ({ params, query }) => await service.refresh(params.id, query.accept),
   nodes: async ({ params, query }, { caller }) => await service.nodes(params.id, mayReveal(query.reveal, caller)),
   fetches: async ({ params, query }) => await service.fetches(params.id, query),

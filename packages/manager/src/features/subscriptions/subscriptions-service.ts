@@ -1,10 +1,11 @@
 import { isoTime, ProblemError, redact, redactedMark, type Clock, type NewId } from '@sbox/core';
 import type { Node } from '@sbox/formats';
-import type { subscriptionWriteSchema } from '@sbox/protocol';
+import { isWithin, type HeldBounds, type subscriptionWriteSchema } from '@sbox/protocol';
 import type * as z from 'zod/mini';
-import { readPage, toPage, type PageQuery } from '../../database/page.ts';
+import { readPage, toPage, type InProjects, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import { omit } from '../../omit.ts';
+import { refuseApart } from '../configs/projects.ts';
 import { checkRevision } from '../if-match.ts';
 import { readFacts } from './provider-facts.ts';
 import { nextFetchAt, type Refresher } from './subscription-refresh.ts';
@@ -35,8 +36,8 @@ export const createSubscriptionsService = (deps: SubscriptionsDeps) => ({
 
 function readsOf({ store, refresher }: SubscriptionsDeps) {
   return {
-    async list(query: PageQuery) {
-      const page = readPage(query);
+    async list(query: PageQuery & InProjects) {
+      const page = { ...readPage(query), projects: query.projects };
       const { items, next_cursor } = toPage(await store.subscriptions.list(page), page.limit, ({ name }) => [name]);
       return { items: await show(store, items), next_cursor };
     },
@@ -98,7 +99,7 @@ function writesOf(deps: SubscriptionsDeps) {
     async add(given: SubscriptionWrite) {
       const now = isoTime(clock.now());
       const id = newId('sub');
-      const { name, refresh_every, min_share } = given;
+      const { name, project, refresh_every, min_share } = given;
       const source = JSON.stringify(readSource(given.source, undefined));
       await store.transaction(async (tx) => {
         await refuseDouble(tx, name);
@@ -106,6 +107,7 @@ function writesOf(deps: SubscriptionsDeps) {
           ...unfetched,
           id,
           name,
+          project,
           source,
           refresh_every,
           min_share,
@@ -126,15 +128,18 @@ function writesOf(deps: SubscriptionsDeps) {
       if (hasNewSource) await refresher.refreshDue(row.id);
       return await showOne(store, row.id);
     },
-    async remove(id: string, ifMatch: string): Promise<void> {
+    async remove(id: string, ifMatch: string, bounds?: HeldBounds): Promise<void> {
       await store.transaction(async (tx) => {
         const row = await find(tx, id);
         checkRevision(ifMatch, row.revision);
-        const configs = (await tx.configs.using(row.id)).map(({ name }) => name);
-        if (configs.length > 0) {
-          throw new ProblemError('subscription.in-use', `${row.name} is used by ${configs.slice(0, 5).join(', ')}`, {
-            details: { configs },
-          });
+        const using = await tx.configs.using(row.id);
+        if (using.length > 0) {
+          // Configs outside of the bounds count, and have no names.
+          const inside = using.filter(({ project }) => isWithin(bounds, { projects: [project] }));
+          const configs = inside.map(({ name }) => name);
+          const others = using.length - inside.length;
+          const who = [...configs.slice(0, 5), ...(others === 0 ? [] : [`${others} more`])].join(', ');
+          throw new ProblemError('subscription.in-use', `${row.name} is used by ${who}`, { details: { configs } });
         }
         await tx.subscriptions.remove(row.id);
         await tx.events.add('subscription.deleted', { subscription_id: row.id, name: row.name });
@@ -212,11 +217,13 @@ async function writeRow(
   const row = await find(tx, id);
   checkRevision(ifMatch, row.revision);
   if (change.name !== undefined) await refuseDouble(tx, change.name, row.id);
+  if (change.project !== undefined) refuseApart(row.name, change.project, await tx.configs.using(row.id));
   const stored = JSON.parse(row.source) as Source;
   const source = JSON.stringify(given === undefined ? stored : readSource(given, stored));
   const hasNewSource = source !== row.source;
   await tx.subscriptions.update(row.id, {
     name: change.name ?? row.name,
+    project: change.project ?? row.project,
     refresh_every: change.refresh_every ?? row.refresh_every,
     min_share: change.min_share ?? row.min_share,
     source,
@@ -232,7 +239,9 @@ async function writeRow(
     subscription_id: row.id,
     name: change.name ?? row.name,
     changed: [
-      ...(['name', 'refresh_every', 'min_share'] as const).filter((key) => (change[key] ?? row[key]) !== row[key]),
+      ...(['name', 'project', 'refresh_every', 'min_share'] as const).filter(
+        (key) => (change[key] ?? row[key]) !== row[key],
+      ),
       ...(hasNewSource ? ['source'] : []),
     ],
   });

@@ -74,10 +74,14 @@ export function createSystemRoutes(deps: SystemDeps): Handlers<OperatorContract[
   };
 }
 
+/** Who comes and goes, and with what: not for everybody who may see what servers do. */
+const aboutPeople = ['user.', 'session.', 'token.'];
+
 export const createEventsRoutes = (store: Store): Handlers<OperatorContract['events']> => ({
-  async list({ query }) {
+  async list({ query }, { caller: { permissions } }) {
     const page = readPage(query);
-    const rows = await store.events.list({ ...page, prefix: query.type });
+    const without = permissions.has('people:read') ? [] : aboutPeople;
+    const rows = await store.events.list({ ...page, prefix: query.type, without });
     const { items, next_cursor } = toPage(rows, page.limit, ({ seq }) => [seq]);
     return { items: items.map((event) => ({ ...event, data: { ...event.data } })), next_cursor };
   },

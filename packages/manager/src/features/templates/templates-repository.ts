@@ -1,6 +1,6 @@
 import type { Template } from '@sbox/protocol/pipeline';
 import type { Kysely } from 'kysely';
-import type { PageRequest } from '../../database/page.ts';
+import type { InProjects, PageRequest } from '../../database/page.ts';
 import type { TemplateRow, TemplateVersionRow, Tables } from '../../database/schema.ts';
 import { omit } from '../../omit.ts';
 
@@ -13,8 +13,8 @@ export interface TemplateVersion extends Omit<TemplateVersionRow, 'tenant_id' | 
 export interface TemplatesRepository {
   insert(template: StoredTemplate): Promise<void>;
   find(name: string): Promise<StoredTemplate | undefined>;
-  /** By name; `after` is [name]. */
-  list(page: PageRequest): Promise<StoredTemplate[]>;
+  /** By name, of these projects only; `after` is [name]. */
+  list(page: PageRequest & InProjects): Promise<StoredTemplate[]>;
   update(name: string, changes: Partial<Omit<StoredTemplate, 'name'>>): Promise<void>;
   /** With its versions. */
   remove(name: string): Promise<void>;
@@ -44,10 +44,11 @@ export function createTemplatesRepository(db: Kysely<Tables>, tenant_id: string)
       const row = await templates().where('name', '=', name).executeTakeFirst();
       return row && plain(row);
     },
-    async list({ limit, after }) {
+    async list({ limit, after, projects }) {
       let query = templates()
         .orderBy('name')
         .limit(limit + 1);
+      if (projects) query = query.where('project', 'in', [...projects]);
       if (after) query = query.where('name', '>', String(after[0]));
       return (await query.execute()).map(plain);
     },

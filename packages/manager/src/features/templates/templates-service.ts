@@ -1,10 +1,14 @@
 import { digestOf, isoTime, ProblemError, redact, type Clock } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
 import { adoptConfig, checkTemplate, readyTemplate, readyTemplates } from '@sbox/pipeline';
+import type { Caller } from '@sbox/daemon/serve';
+import { defaultProject, type HeldBounds } from '@sbox/protocol';
 import type { Template } from '@sbox/protocol/pipeline';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
 import { omit } from '../../omit.ts';
+import { projectsOf } from '../../access/bounds.ts';
+import { refuseApart } from '../configs/projects.ts';
 import { readHidden } from '../hidden.ts';
 import { checkRevision } from '../if-match.ts';
 import type { StoredTemplate } from './templates-repository.ts';
@@ -15,11 +19,14 @@ export interface TemplatesDeps {
 }
 
 export interface TemplateWrite {
+  /** Undefined: where it is. */
+  readonly project?: string | undefined;
   readonly template: Template;
   readonly message: string;
 }
 
 export interface TemplateAdoption {
+  readonly project: string;
   readonly name: string;
   readonly document: string | Readonly<Record<string, unknown>>;
   readonly message: string;
@@ -29,54 +36,60 @@ export type TemplatesService = ReturnType<typeof createTemplatesService>;
 
 /** Templates that come with sbox, and those that people make; each change of one is a version that stays. */
 export function createTemplatesService({ store, clock }: TemplatesDeps) {
-  const create = async ({ template, message }: TemplateWrite, author: string) => {
+  const create = async (
+    { template, project = defaultProject, message }: TemplateWrite,
+    { name: author, bounds }: Caller,
+  ) => {
     checkTemplate(template);
     const { name } = template;
     const now = isoTime(clock.now());
     await store.transaction(async (tx) => {
       if (readyTemplate(name) ?? (await tx.templates.find(name)))
         throw new ProblemError('template.exists', `template ${name} exists`);
-      await tx.templates.insert({ name, version: 1, revision: 1, created_at: now, updated_at: now });
+      await tx.templates.insert({ name, project, version: 1, revision: 1, created_at: now, updated_at: now });
       await tx.templates.insertVersion(versionOf(template, { version: 1, author, message, created_at: now }));
       await tx.events.add('template.created', { name });
     });
-    return await view(store, name);
+    return await view(store, name, { bounds });
   };
 
   return {
-    async list(query: PageQuery) {
-      const page = readPage(query, 1);
+    async list({ project, ...query }: PageQuery & { readonly project?: string | undefined }, { bounds }: Caller) {
+      const page = { ...readPage(query, 1), projects: projectsOf({ bounds }, project) };
       const own = toPage(await store.templates.list(page), page.limit, ({ name }) => [name]);
-      const items = await Promise.all(own.items.map(async ({ name }) => await view(store, name)));
+      const items = await Promise.all(own.items.map(async ({ name }) => await view(store, name, { bounds })));
       // Few and always there: they come before the first page of the others.
-      const ready = page.after === undefined ? await viewAllReady(store) : [];
+      const ready = page.after === undefined && project === undefined ? await viewAllReady(store, bounds) : [];
       return { items: [...ready, ...items].map((item) => omit(item, 'document')), next_cursor: own.next_cursor };
     },
-    get: async (name: string, version: number | undefined, reveal: boolean) =>
-      await view(store, name, { version, reveal }),
+    get: async (name: string, version: number | undefined, how: Pick<ViewOptions, 'reveal' | 'bounds'>) =>
+      await view(store, name, { ...how, version }),
     create,
-    async adopt({ name, document, message }: TemplateAdoption, author: string) {
+    async adopt({ name, document, project, message }: TemplateAdoption, caller: Caller) {
       const text = typeof document === 'string' ? document : JSON.stringify(document);
       const { template, nodes, groups, main_group = null, findings } = adoptConfig(text, { name }, { sha256 });
-      const made = await create({ template, message }, author);
+      const made = await create({ template, project, message }, caller);
       return { template: made, nodes, groups, main_group, findings };
     },
-    async replace(name: string, ifMatch: string, { template: given, message }: TemplateWrite, author: string) {
+    async replace(name: string, ifMatch: string, { template: given, project, message }: TemplateWrite, caller: Caller) {
       if (given.name !== name)
         throw new ProblemError(
           'request.invalid',
           `the template is called ${given.name}, not ${name}: names do not change`,
         );
-      await store.transaction(async (tx) => await writeVersion(tx, clock, { given, message, author, ifMatch }));
-      return await view(store, name);
+      await store.transaction(
+        async (tx) => await writeVersion(tx, clock, { given, project, message, author: caller.name, ifMatch }),
+      );
+      return await view(store, name, { bounds: caller.bounds });
     },
-    async remove(name: string, ifMatch: string): Promise<void> {
+    async remove(name: string, ifMatch: string, bounds?: HeldBounds): Promise<void> {
       await store.transaction(async (tx) => {
         const stored = await findOwn(tx, name);
         checkRevision(ifMatch, stored.revision);
-        const configs = await tx.configs.usingTemplate(name);
-        if (configs.length > 0) {
-          const detail = `${configs.slice(0, 5).join(', ')} use ${name}`;
+        const isUsed = (await tx.configs.projectsUsingTemplate(name)).length > 0;
+        if (isUsed) {
+          const configs = await tx.configs.usingTemplate(name, bounds?.projects);
+          const detail = `${configs.slice(0, 5).join(', ') || 'configs elsewhere'} use ${name}`;
           throw new ProblemError('template.in-use', detail, { details: { configs } });
         }
         await tx.templates.remove(name);
@@ -98,6 +111,7 @@ async function listVersions(store: Store, name: string, query: PageQuery) {
 
 interface NewVersion {
   readonly given: Template;
+  readonly project: string | undefined;
   readonly message: string;
   readonly author: string;
   readonly ifMatch: string;
@@ -106,7 +120,7 @@ interface NewVersion {
 async function writeVersion(
   tx: Repositories,
   clock: Clock,
-  { given, message, author, ifMatch }: NewVersion,
+  { given, project, message, author, ifMatch }: NewVersion,
 ): Promise<void> {
   const { name } = given;
   const stored = await findOwn(tx, name);
@@ -118,6 +132,16 @@ async function writeVersion(
   const now = isoTime(clock.now());
   const version = stored.version + 1;
   const next = versionOf(template, { version, author, message, created_at: now });
+  if (project !== undefined && project !== stored.project) {
+    const projects = await tx.configs.projectsUsingTemplate(name);
+    refuseApart(
+      name,
+      project,
+      projects.map((one) => ({ project: one })),
+    );
+    await tx.templates.update(name, { project, revision: stored.revision + 1, updated_at: now });
+    await tx.events.add('template.changed', { name, version: stored.version });
+  }
   // The same again is no new version.
   if (last?.digest === next.digest) return;
   await tx.templates.insertVersion(next);
@@ -159,34 +183,40 @@ export async function findTemplate(
   return { template: found.template, version: found.version };
 }
 
-async function viewAllReady(store: Store) {
+async function viewAllReady(store: Store, bounds: HeldBounds | undefined) {
   const views = await Promise.all(
-    readyTemplates.map(async (one) => ((await store.templates.find(one.name)) ? [] : [await viewReady(store, one)])),
+    readyTemplates.map(async (one) =>
+      (await store.templates.find(one.name)) ? [] : [await viewReady(store, one, bounds)],
+    ),
   );
   return views.flat();
 }
 
-const viewReady = async (store: Store, template: Template) => ({
+const viewReady = async (store: Store, template: Template, bounds: HeldBounds | undefined) => ({
   ...template,
+  project: null,
   version: null,
   built_in: true,
-  configs: await store.configs.usingTemplate(template.name),
+  configs: await store.configs.usingTemplate(template.name, bounds?.projects),
   revision: null,
   created_at: null,
   updated_at: null,
 });
 
-async function view(
-  store: Store,
-  name: string,
-  { version, reveal = false }: { readonly version?: number | undefined; readonly reveal?: boolean } = {},
-) {
+interface ViewOptions {
+  readonly version?: number | undefined;
+  readonly reveal?: boolean;
+  readonly bounds?: HeldBounds | undefined;
+}
+
+async function view(store: Store, name: string, { version, reveal = false, bounds }: ViewOptions = {}) {
   const { template, version: found } = await findTemplate(store, name, version);
   const stored = found === null ? undefined : await store.templates.find(name);
-  if (!stored) return await viewReady(store, template);
-  const { revision, created_at, updated_at } = stored;
-  const configs = await store.configs.usingTemplate(name);
+  if (!stored) return await viewReady(store, template, bounds);
+  const { project, revision, created_at, updated_at } = stored;
+  // Names of configs are for those who may see them.
+  const configs = await store.configs.usingTemplate(name, bounds?.projects);
   // An adopted document has the secrets of its nodes in it.
   const shown = reveal ? template : { ...template, document: redact(template.document) };
-  return { ...shown, version: found, built_in: false, configs, revision, created_at, updated_at };
+  return { ...shown, project, version: found, built_in: false, configs, revision, created_at, updated_at };
 }

@@ -1,0 +1,216 @@
+import { ProblemError } from '@sbox/core';
+import { settingKeys } from '@sbox/protocol';
+import { arg, flag, text, wholeNumber, type Call } from '../command.ts';
+import type { OperatorClient } from '../connection.ts';
+import { isRecord, readDocument } from '../local/document-file.ts';
+import { everyPage, withClient } from './remote.ts';
+import { scopeOf, shown, valuesOf } from './setting-scope.ts';
+
+type Layer = Awaited<ReturnType<OperatorClient['settings']['get']>>;
+type Changed = Awaited<ReturnType<OperatorClient['settings']['update']>>;
+
+const reason = (call: Call) => ({ message: text(call, 'message') ?? '' });
+const revealing = (call: Call) => (flag(call, 'reveal') ? { reveal: 'true' as const } : {});
+
+export const list = withClient(async (client, { out }) => {
+  const items = await everyPage((query) => client.settings.list({ query }));
+  if (items.length === 0) out.talk('No values yet. Write one: sboxmgr settings set log_level=info --global');
+  await out.rows(items, [
+    { title: 'SCOPE', value: ({ scope }) => scope },
+    { title: 'VERSION', value: ({ version }) => version },
+    { title: 'KEYS', value: ({ values }) => Object.keys(values).join(', ') },
+    { title: 'AUTHOR', value: ({ author }) => author },
+    { title: 'WRITTEN', value: ({ updated_at }) => updated_at },
+  ]);
+});
+
+export const keys = withClient(async (client, { out }) => {
+  const { items } = await client.settings.keys({});
+  await out.rows(items, [
+    { title: 'KEY', value: ({ key }) => key },
+    { title: 'TYPE', value: ({ type }) => type },
+    { title: 'DEFAULT', value: (row) => (row.default === null ? null : shown(row.default)) },
+    {
+      title: 'READ BY',
+      value: ({ read_by, templates }) => (templates.length > 0 ? templates.join(', ') : read_by),
+    },
+    { title: 'WHAT', value: ({ description }) => description },
+  ]);
+});
+
+const print = async ({ scope, version, values }: Layer, { out }: Call): Promise<void> => {
+  const lines = Object.entries(values).map(([key, value]) => `  ${key} = ${shown(value)}`);
+  await out.thing({ scope, version, values }, () =>
+    [`${scope}: ${version === 0 ? 'nothing was written' : `version ${version}`}`, ...lines].join('\n'),
+  );
+};
+
+export const show = withClient(async (client, call) => {
+  await print(await client.settings.get({ params: { scope: scopeOf(call) }, query: revealing(call) }), call);
+});
+
+async function told({ scope, version, configs, ...rest }: Changed, { out }: Call): Promise<void> {
+  const followed = configs.map((config) => `${config.name} has version ${config.version}`);
+  await out.thing({ scope, version, configs, ...rest }, () =>
+    [
+      `${scope}: version ${version}`,
+      ...(followed.length === 0 ? ['  no config gets something else by it'] : followed.map((line) => `  ${line}`)),
+    ].join('\n'),
+  );
+}
+
+/** Writes what is said over what is there now. */
+async function change(client: OperatorClient, call: Call, scope: string, values: Record<string, unknown>) {
+  const params = { scope };
+  const { revision } = await client.settings.get({ params });
+  const body = { values, ...reason(call) };
+  await told(await client.settings.update({ params, headers: { 'if-match': `"${revision}"` }, body }), call);
+}
+
+const removed = (typed: readonly string[]): Record<string, null> => Object.fromEntries(typed.map((key) => [key, null]));
+
+export const set = withClient(async (client, call) => {
+  await change(client, call, scopeOf(call), await valuesOf(client, call.args));
+});
+
+export const unset = withClient(async (client, call) => {
+  await change(client, call, scopeOf(call), removed(call.args));
+});
+
+export const setEnvironment = withClient(async (client, call) => {
+  const [name = '', ...typed] = call.args;
+  await change(client, call, `environment:${name}`, await valuesOf(client, typed));
+});
+
+export const unsetEnvironment = withClient(async (client, call) => {
+  const [name = '', ...typed] = call.args;
+  await change(client, call, `environment:${name}`, removed(typed));
+});
+
+export const edit = withClient(async (client, call) => {
+  const file = text(call, 'file');
+  if (file === undefined) throw new ProblemError('command.usage', 'no file was named', { fix: '--file values.yaml' });
+  const document = (await readDocument(file, call.host, 'settings.invalid')) ?? {};
+  if (!isRecord(document)) throw new ProblemError('settings.invalid', `${file} must hold keys and values`);
+  const params = { scope: scopeOf(call) };
+  const { revision } = await client.settings.get({ params });
+  const values = dotted(document);
+  if (Object.keys(values).length === 0) {
+    await client.settings.remove({ params, headers: { 'if-match': `"${revision}"` } });
+    call.out.talk(`${params.scope}: no values any more`);
+    return;
+  }
+  const body = { values, ...reason(call) };
+  await told(await client.settings.replace({ params, headers: { 'if-match': `"${revision}"` }, body }), call);
+});
+
+/** `urltest: {url: …}` is `urltest.url`, and `params` are one level deep. */
+function dotted(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(document)) {
+    const isBranch = key === 'params' || Object.keys(settingKeys).some((known) => known.startsWith(`${key}.`));
+    if (isBranch && isRecord(value))
+      for (const [leaf, inner] of Object.entries(value)) values[`${key}.${leaf}`] = inner;
+    else values[key] = value;
+  }
+  return values;
+}
+
+/** Whose settings, as the options say. */
+const whoOf = (call: Call) => {
+  const [config, server, environment, user] = ['of', 'server', 'environment', 'user'].map((name) => text(call, name));
+  return {
+    ...(config === undefined ? {} : { config }),
+    ...(server === undefined ? {} : { server }),
+    ...(environment === undefined ? {} : { environment }),
+    ...(user === undefined ? {} : { user }),
+    ...revealing(call),
+  };
+};
+
+/** Keys of configs are known by their names; all others are of the manager itself, which need not run. */
+export const explain = async (call: Call): Promise<number | void> => {
+  const key = arg(call, 0);
+  if (Object.hasOwn(settingKeys, key) || key.startsWith('params.')) return await explainLayers(call);
+  return await (await import('./serve.ts')).explainSetting(call);
+};
+
+const explainLayers = withClient(async (client, call) => {
+  const found = await client.settings.explain({ query: { key: arg(call, 0), ...whoOf(call) } });
+  await call.out.thing(found, () =>
+    [
+      `${found.key} = ${shown(found.value)}   (${place(found)})`,
+      ...(found.description === '' ? [] : [`  ${found.description}`]),
+      ...found.layers.map((line) => `  ${line.wins ? '▶' : ' '} ${place(line)}: ${shown(line.value)} · ${line.why}`),
+    ].join('\n'),
+  );
+});
+
+const place = ({ layer, scope }: { readonly layer: string; readonly scope: string }): string =>
+  scope === '' || scope === layer ? layer : scope.startsWith(`${layer}:`) ? scope : `${layer} ${scope}`;
+
+export const effective = withClient(async (client, call) => {
+  const { items } = await client.settings.effective({ query: whoOf(call) });
+  await call.out.rows(items, [
+    { title: 'KEY', value: ({ key }) => key },
+    { title: 'VALUE', value: ({ value }) => shown(value) },
+    { title: 'FROM', value: place },
+  ]);
+});
+
+export const diffEnvironments = withClient(async (client, call) => {
+  const [one, other] = [arg(call, 0), arg(call, 1)];
+  const config = text(call, 'of');
+  const of = async (environment: string) => {
+    const query = { environment, ...(config === undefined ? {} : { config }) };
+    return new Map((await client.settings.effective({ query })).items.map((item) => [item.key, item]));
+  };
+  const [left, right] = [await of(one), await of(other)];
+  const rows = [...new Set([...left.keys(), ...right.keys()])].toSorted().flatMap((key) => {
+    const [a, b] = [left.get(key), right.get(key)];
+    return shown(a?.value) === shown(b?.value) ? [] : [{ key, [one]: a?.value ?? null, [other]: b?.value ?? null }];
+  });
+  if (rows.length === 0) call.out.talk(`servers of ${one} and ${other} get the same`);
+  await call.out.rows(rows, [
+    { title: 'KEY', value: ({ key }) => key },
+    { title: one.toUpperCase(), value: (row) => shown(row[one]) },
+    { title: other.toUpperCase(), value: (row) => shown(row[other]) },
+  ]);
+});
+
+export const history = withClient(async (client, call) => {
+  const params = { scope: scopeOf(call) };
+  const items = await everyPage((query) => client.settings.versions({ params, query }));
+  await call.out.rows(items, [
+    { title: 'VERSION', value: ({ version }) => version },
+    { title: 'CHANGED', value: ({ changed }) => changed.join(', ') },
+    { title: 'AUTHOR', value: ({ author }) => author },
+    { title: 'WRITTEN', value: ({ created_at }) => created_at },
+    { title: 'MESSAGE', value: ({ message }) => message },
+  ]);
+});
+
+export const diff = withClient(async (client, call) => {
+  const scope = scopeOf(call);
+  const [typed, against] = [call.args[0], text(call, 'against')];
+  const version =
+    typed === undefined
+      ? (await client.settings.get({ params: { scope } })).version
+      : wholeNumber('the version', typed);
+  const query = against === undefined ? {} : { against: wholeNumber('--against', against, { min: 0 }) };
+  const found = await client.settings.diff({ params: { scope, version: String(version) }, query });
+  await call.out.thing(found, () =>
+    [
+      `${scope}: version ${found.from} → ${found.to}`,
+      ...found.changes.flatMap(({ key, before, after }) => [
+        ...(before === null ? [] : [`- ${key} = ${shown(before)}`]),
+        ...(after === null ? [] : [`+ ${key} = ${shown(after)}`]),
+      ]),
+    ].join('\n'),
+  );
+});
+
+export const rollback = withClient(async (client, call) => {
+  const body = { version: wholeNumber('the version', arg(call, 0)), ...reason(call) };
+  await told(await client.settings.rollback({ params: { scope: scopeOf(call) }, body }), call);
+});

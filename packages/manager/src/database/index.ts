@@ -1,0 +1,2 @@
+export { openDatabase, type OpenDatabase } from './open-database.ts';
+export { createStore, type Store } from './store.ts';

@@ -1,0 +1,116 @@
+import { isoTime, ProblemError, type Clock } from '@sbox/core';
+import type { Repositories, Store } from '../../database/store.ts';
+import { createMeaning } from '../assignments/meant.ts';
+import { markNewcomers } from '../assignments/newcomers-marks.ts';
+import type { ConfigVersion } from '../configs/config-versions-repository.ts';
+import type { Server } from '../servers/servers-repository.ts';
+import type { Deployment } from './deployments-repository.ts';
+
+/** Asked for instead of a version: what each server has itself. */
+export const ownEngine = 'own';
+/** What a config is called on a server that no assignment means. */
+const mainUnit = 'main';
+
+export interface Target {
+  readonly servers: readonly Server[];
+  /** Those that say so; none where servers were named. */
+  readonly assignments: readonly string[];
+}
+
+/**
+ * The servers that are named; else those that the assignments of a config mean and those that run it; else the only one.
+ * A config with assignments may be deployed before there is a server for it.
+ * @throws ProblemError `server.not-found`, `deployment.no-servers`
+ */
+export async function chooseTarget(
+  store: Store,
+  configId: string,
+  names: readonly string[] | undefined,
+): Promise<Target> {
+  if (names) return { servers: await findNamed(store, names), assignments: [] };
+  const assignments = await store.assignments.list({ configId });
+  const meaners = assignments.map(createMeaning);
+  const places = assignments.length === 0 ? [] : await store.servers.places();
+  const meant = places.filter((place) => meaners.some((means) => means(place))).map(({ id }) => id);
+  const running = (await store.servers.assignments({ configId })).map(({ server_id }) => server_id);
+  const ids = [...new Set([...meant, ...running])];
+  if (ids.length > 0 || assignments.length > 0)
+    return {
+      servers: (await store.servers.findMany(ids)).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      assignments: assignments.map(({ id }) => id),
+    };
+  const all = await store.servers.list({ limit: 1, after: undefined });
+  if (all.length === 1) return { servers: all, assignments: [] };
+  throw new ProblemError(
+    'deployment.no-servers',
+    all.length === 0 ? 'no server has joined yet' : 'no server runs this config yet, and there is more than one',
+    all.length === 0
+      ? {}
+      : {
+          fix: 'Name the servers: sboxmgr config deploy NAME --server NAME; or say which it is for: sboxmgr assignment create',
+        },
+  );
+}
+
+async function findNamed({ servers }: Store, names: readonly string[]): Promise<Server[]> {
+  const found = new Map<string, Server>();
+  for (const name of names) {
+    const server = await servers.find(name);
+    if (!server) throw new ProblemError('server.not-found', `server ${name}`);
+    found.set(server.id, server);
+  }
+  return [...found.values()];
+}
+
+/** What a config is called on a server: by the assignments that mean it, and as it runs there already. */
+export async function unitsOf(tx: Repositories, configId: string, server: Server): Promise<string[]> {
+  const meant = (await tx.assignments.list({ configId })).filter((assignment) => createMeaning(assignment)(server));
+  const sent = await tx.servers.assignments({ serverIds: [server.id] });
+  const running = sent.filter(({ config_id }) => config_id === configId);
+  const units = [...new Set([...meant, ...running].map(({ unit }) => unit))];
+  return units.length === 0 ? [mainUnit] : units;
+}
+
+/** What a deployment has brought to its servers is what its assignments give from now on, also to those that came since. */
+export async function assignmentsDeployed(
+  tx: Repositories,
+  clock: Clock,
+  { assignments: ids, config_id, version, engine, servers }: Deployment,
+): Promise<void> {
+  if (ids.length === 0) return;
+  const reached = new Set(servers.map(({ server_id }) => server_id));
+  const places = await tx.servers.places();
+  for (const id of ids) {
+    const assignment = await tx.assignments.find(id);
+    // It is gone, or for another config now.
+    if (assignment?.config_id !== config_id) continue;
+    await tx.assignments.update(id, { version, engine, updated_at: isoTime(clock.now()) });
+    const missed = places.filter((place) => createMeaning(assignment)(place) && !reached.has(place.id));
+    await markNewcomers(
+      tx,
+      { id, version },
+      missed.map((place) => place.id),
+    );
+  }
+}
+
+/**
+ * The version of the engine that a version of a config is deployed with, empty for each server's own: what is asked for,
+ * what its recipe says, what it (or the version that it brings back) was deployed with before, what the config was last.
+ */
+export async function engineFor(
+  { deployments, configs }: Pick<Repositories, 'deployments' | 'configs'>,
+  { config_id, version, inputs, rollback_of }: ConfigVersion,
+  asked: string | undefined,
+): Promise<string> {
+  if (asked !== undefined) return asked === ownEngine ? '' : asked;
+  if (inputs.settings.engine_build !== undefined) return inputs.settings.engine_build;
+  const before =
+    (await deployments.newest(config_id, version)) ??
+    (rollback_of === null ? undefined : await deployments.newest(config_id, rollback_of));
+  if (before) return before.engine;
+  const last = await deployments.newest(config_id);
+  // What a recipe said ends with the recipe.
+  const lastInputs = last && (await configs.findVersion(config_id, last.version))?.inputs;
+  return lastInputs?.settings.engine_build === undefined ? (last?.engine ?? '') : '';
+}
