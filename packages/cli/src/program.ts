@@ -74,9 +74,12 @@ const helpIn = ({ name, text }: Language): Partial<Help> =>
     ? {}
     : {
         styleTitle: text,
-        commandUsage: (command) =>
-          new Help().commandUsage(command).replaceAll(/\[(?:options|command)\]/g, (word) => text(word)),
+        commandUsage: (command) => bracketed(new Help().commandUsage(command), text),
+        subcommandTerm: (command) => bracketed(new Help().subcommandTerm(command), text),
       };
+
+const bracketed = (usage: string, text: Words): string =>
+  usage.replaceAll(/\[(?:options|command)\]/g, (word) => text(word));
 
 type Bare = Omit<Call, 'host' | 'out' | 'commands'>;
 type Words = Language['text'];
@@ -121,6 +124,10 @@ export const groupSummaries: Readonly<Record<string, string>> = {
   config: 'Recipes, their versions, and moving servers to them',
   server: 'Machines with an agent',
   deployment: 'Servers on their way to a version',
+  retention: 'Old versions and snapshots, and how long they stay',
+  client: 'Who takes a config, and by which link',
+  env: 'Environments: servers that belong together, and when nothing is deployed there',
+  assignment: 'Which servers which config is for',
   event: 'What happened',
   token: 'Access tokens of people and programs',
   user: 'People who may come in',

@@ -164,6 +164,21 @@ test('an export is the same bytes each time, and on another manager after an app
   expect(JSON.stringify(read(other, 'again'))).not.toMatch(/revision|created_at|"id"/);
 });
 
+test('a template keeps its project', async () => {
+  await using manager = await openManaged();
+  const { 'subscriptions/main.yaml': links } = fleet;
+  write(manager, 'fleet', {
+    'subscriptions/main.yaml': links,
+    'templates/edge.yaml': `${template}project: shop\n`,
+    'configs/edge.yaml': 'project: shop\nsubscriptions: [main]\ntemplate: { name: edge }\n',
+  });
+  expect(await manager.runWith(env, 'apply', '-f', 'fleet', '--yes')).toMatchObject({ code: 0 });
+  expect((await manager.run('template', 'list', '--remote', '--project', 'shop', '-o', 'name')).stdout).toBe('edge\n');
+  expect(await manager.run('export', '-d', 'out')).toMatchObject({ code: 0 });
+  expect(read(manager, 'out')['templates/edge.yaml']).toContain('\nproject: shop\n');
+  expect(await manager.run('plan', '-f', 'out')).toMatchObject({ code: 0 });
+});
+
 test('hidden values: kept where the manager has them, refused where it has none', async () => {
   await using manager = await openFleet();
   await manager.runWith(env, 'apply', ...from, '--yes', '-q');

@@ -190,7 +190,9 @@ test('wrong commands: exit 2, and a way out', async () => {
   expect(typo.code).toBe(2);
   expect(typo.stderr).toMatch(/cause: unknown command 'inspekt' \(Did you mean inspect\?\)\nfix: {3}sboxmgr --help/);
   expect((await host.run(['inspect'])).code).toBe(2);
-  expect((await host.run(['inspect', '-', '-o', 'xml'])).stderr).toContain('xml is not one of table, json, yaml, name');
+  expect((await host.run(['inspect', '-', '-o', 'xml'])).stderr).toContain(
+    'xml is not one of table, wide, json, yaml, name',
+  );
   expect(JSON.parse((await host.run(['generate', '--json'])).stderr)).toMatchObject({
     error: { code: 'command.usage' },
   });

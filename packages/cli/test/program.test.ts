@@ -30,10 +30,10 @@ test.each([
 
 test('--version of a command is its own option, not the version of the program', async () => {
   using host = openTestHost();
-  const words = 'config deploy main --version three --manager http://127.0.0.1:9'.split(' ');
+  const words = 'config deploy main --version 3/4 --manager http://127.0.0.1:9'.split(' ');
   const { code, stdout, stderr } = await host.run(words);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr).toContain('--version is "three", not a whole number from 1 on');
+  expect(stderr).toContain('"3/4" is neither the number of a version nor a tag');
   expect((await host.run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 

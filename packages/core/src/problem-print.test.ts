@@ -61,3 +61,15 @@ test('a table lines its columns up and stays on its lines', () => {
     ),
   ).toBe('A        LONG\none two  x\n1');
 });
+
+test('another language words the problem; its code and its details stay', () => {
+  const language = {
+    text: (words: string) => ({ 'error: ': 'E ', 'cause: ': 'C ', 'fix:   ': 'F ', odd: 'ODD' })[words] ?? words,
+    problem: (code: string) => (code === 'port.in-use' ? { title: 'Порт занят', fix: 'Другой порт.' } : undefined),
+  };
+  const print = (error: unknown) => problemText(error, false, language);
+  expect(print(new ProblemError('port.in-use', 'odd'))).toBe('E порт занят\nC ODD\nF Другой порт.');
+  expect(print(new ProblemError('port.in-use', 'why', { headline: 'odd', fix: 'odd' }))).toBe('E ODD\nC why\nF ODD');
+  expect(print(new ProblemError('server.held', 'why'))).toMatch(/^E this server is held\nC why\nF To take orders/);
+  expect(print(new Error('odd'))).toMatch(/^E odd\nC this is a bug in sbox\nF run it again/);
+});

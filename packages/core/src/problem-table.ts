@@ -93,7 +93,12 @@ export const problemTable = {
     'The token is not valid',
     'Log in: sboxmgr login   ·   or name the file with a valid token: --token-file FILE',
   ),
-  'auth.forbidden': row(403, 4, 'The token may not do this', 'Use a token with the permission named in details.'),
+  'auth.forbidden': row(
+    403,
+    4,
+    'The token may not do this',
+    'Ask somebody who may, or use a token with the permission named in details. Who may what: sboxmgr role list',
+  ),
   'auth.out-of-bounds': row(
     403,
     4,
@@ -119,7 +124,7 @@ export const problemTable = {
     401,
     4,
     'Name, password or code is not right',
-    'Try again; after five failures nothing is right for a while. Lost password: ask who may write people, or sboxmgr rescue on the machine of the manager.',
+    'Try again, with a new code where one is needed: each opens once. After five failures nothing is right for a while. Lost password: ask who may write people, or sboxmgr rescue on the machine of the manager.',
   ),
   'auth.session-ended': row(401, 4, 'The session has ended', 'Log in again: sboxmgr login'),
   'auth.foreign-origin': row(
@@ -398,7 +403,7 @@ export const problemTable = {
     409,
     5,
     'A newer version was published since',
-    'Make a new draft: sboxmgr config generate NAME --draft',
+    'Make a new draft: sboxmgr config generate NAME --draft   ·   delete this one: sboxmgr config discard NAME VERSION',
   ),
   'policy.not-found': row(404, 3, 'No such policy', 'List them: sboxmgr policy list --remote'),
   'policy.exists': row(409, 5, 'A policy with this name exists', 'Choose another name, or edit the one that is there.'),

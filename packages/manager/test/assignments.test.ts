@@ -337,6 +337,48 @@ describe('a server that comes to be meant', () => {
   }, 30_000);
 });
 
+test('a server that came to stand elsewhere before its turn in a deployment keeps what it runs', async () => {
+  await using fleet = await openFleet();
+  const [a, b] = [await joinAgent(fleet.manager, 'a'), await joinAgent(fleet.manager, 'b')];
+  for (const name of ['a', 'b']) await fleet.label(name, { role: 'edge' });
+  await fleet.edges();
+  await fleet.client.configs.deploy({ params: { id: 'work' }, body: { servers: ['b'] } });
+  await b.commit();
+  const { id } = await fleet.deploy();
+  // It waits for the verdict of the first one meanwhile.
+  await fleet.label('b', { role: 'relay' });
+  await a.commit();
+  const ended = await until(
+    async () => await fleet.client.deployments.get({ params: { id } }),
+    ({ state }) => state !== 'running',
+  );
+  expect(ended.servers.map(({ state }) => state)).toEqual(['committed', 'moved']);
+  expect(await fleet.wanted('b')).toMatchObject({ generation: 1 });
+});
+
+test('a server that comes back while others are still moved has its turn after them', async () => {
+  await using fleet = await openFleet();
+  const agents: TestAgent[] = [];
+  for (const name of ['a', 'b', 'c']) agents.push(await joinAt(fleet.manager, name, { labels: { role: 'edge' } }));
+  await fleet.edges();
+  const { id } = await fleet.deploy();
+  const stateOf = async (at: number) =>
+    (await fleet.client.deployments.get({ params: { id } })).servers[at]?.state ?? '';
+  await fleet.label('c', { role: 'relay' });
+  await agents[0]?.commit();
+  await until(
+    async () => await stateOf(2),
+    (state) => state === 'moved',
+  );
+  await fleet.label('c', { role: 'edge' });
+  expect(await fleet.wanted('c')).toBeNull();
+  await agents[1]?.commit();
+  await until(
+    async () => await fleet.wanted('c'),
+    (desired) => desired?.version === 1,
+  );
+}, 30_000);
+
 test('two configs run on one server as two units, and each is moved alone', async () => {
   await using fleet = await openFleet();
   const a = await joinAgent(fleet.manager, 'a', createKeyPair());

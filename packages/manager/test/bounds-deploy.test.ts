@@ -55,6 +55,27 @@ describe('deploying', () => {
     expect(await codeOf(subscriptions.update({ ...sub, headers: any, body: { source } }))).toBe('auth.out-of-bounds');
   });
 
+  test('by itself later does not reach further either: what waits in a version or a template goes with the next change', async () => {
+    await using manager = await openManager();
+    const { held } = await openTwoProjects(manager);
+    const { client } = manager;
+    const config = { params: { id: 'acme-config' } };
+    const edit = { ...config, headers: any };
+    await client.configs.deploy({ ...config, body: { servers: ['beta-server'] } });
+    const { name, document } = await client.templates.get({ params: { name: 'acme-template' }, query: {} });
+    const template = { name, engine: 'sing-box' as const, description: 'another one', params: {}, document };
+    const replace = () => held.client.templates.replace({ params: { name }, headers: any, body: { template } });
+    expect(await codeOf(held.client.configs.rollback({ ...config, body: { version: 1 } }))).toBe('none');
+    await client.configs.update({ ...edit, body: { auto_deploy: true } });
+    expect(await codeOf(held.client.configs.generate({ ...config, body: {} }))).toBe('auth.out-of-bounds');
+    expect(await codeOf(held.client.configs.rollback({ ...config, body: { version: 1 } }))).toBe('auth.out-of-bounds');
+    expect(await codeOf(replace())).toBe('auth.out-of-bounds');
+    expect(await codeOf(held.client.configs.generate({ ...config, body: { draft: true } }))).toBe('none');
+    // A config that is held to a version of the template does not follow it.
+    await client.configs.update({ ...edit, body: { template: { name, version: 1, params: {} } } });
+    expect(await codeOf(replace())).toBe('none');
+  });
+
   test('an assignment that means more than the bounds keeps its config from being deployed', async () => {
     await using manager = await openManager();
     await fillProject(manager.client, 'acme');

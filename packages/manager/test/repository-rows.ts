@@ -2,6 +2,7 @@ import { createFakeClock, createNewId, type SboxEvent } from '@sbox/core';
 import { randomBytes } from '@sbox/daemon/keys';
 import { openDatabase, type OpenDatabase } from '../src/database/open-database.ts';
 import { createStore, type Store } from '../src/database/store.ts';
+import { publishedMarks } from '../src/features/configs/version-marks.ts';
 import type { Config } from '../src/features/configs/configs-repository.ts';
 import type { VersionInputs } from '../src/features/configs/rendering.ts';
 import type { RuleSet } from '../src/features/rule-sets/rule-sets-repository.ts';
@@ -94,6 +95,7 @@ export const versionRow = (config_id: string, version: number) => ({
   author: 'a',
   message: '',
   created_at: at,
+  ...publishedMarks({ created_at: at, author: 'a' }),
 });
 export const rendition = (digest: string, profile = 'p') => ({
   profile,

@@ -53,6 +53,23 @@ test('a session is asked once more before dangerous things, a token is not', asy
   expect((await manager.client.audit.list({ query: { action: 'stepUp', result: 'ok' } })).items).toHaveLength(1);
 });
 
+test('a session that has not shown itself lately makes links, and does not see them', async () => {
+  const clock = createFakeClock();
+  await using manager = await openManager({}, { clock });
+  const { client } = manager;
+  await client.users.create({ body: { name: 'anna', password, role: 'admin' } });
+  const source = { type: 'inline' as const, text: 'trojan://example-password@192.0.2.1:443#One' };
+  await client.subscriptions.add({ body: { name: 'demo', source } });
+  await client.configs.create({ body: { name: 'home', subscriptions: ['demo'] } });
+  const { cookie } = await ask(manager, '', 'POST', '/api/v1/session', { name: 'anna', password });
+  const make = async (name: string) => await ask(manager, cookie, 'POST', '/api/v1/clients', { name, config: 'home' });
+  expect((await make('phone')).json['link']).toMatch(/\/sub\//);
+  await clock.advance(11 * minute);
+  expect(await make('laptop')).toMatchObject({ status: 201, json: { link: null } });
+  const rotated = await ask(manager, cookie, 'POST', '/api/v1/clients/phone/rotate');
+  expect(rotated).toMatchObject({ status: 200, json: { link: null } });
+});
+
 test('logins leave a person 32 tokens', async () => {
   await using manager = await openManager();
   await manager.client.users.create({ body: { name: 'anna', password, role: 'viewer' } });

@@ -54,5 +54,5 @@ export {
 export { clientWriteSchema, hwidPattern } from './operator/clients.ts';
 export { singleSignOn } from './operator/single-sign-on.ts';
 export type { TemplateDocument } from './operator/templates.ts';
-export { clientRulesFileSchema, settingsFileSchema } from './operator/file-schemas.ts';
+export { clientRulesFileSchema, settingsFileSchema, templateFileSchema } from './operator/file-schemas.ts';
 export { subscriptionWriteSchema } from './operator/subscriptions.ts';

@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import * as z from 'zod/mini';
-import { labelsSchema, matchesSelector, parseSelector, printSelector, selectorSchema, type Requirement } from './selector.ts';
+import {
+  labelsSchema,
+  matchesSelector,
+  parseSelector,
+  printSelector,
+  selectorSchema,
+  type Requirement,
+} from './selector.ts';
 
 const edge = { role: 'edge', region: 'eu', gpu: '' };
 

@@ -18,7 +18,12 @@ export async function runCommand(
   cwd?: string,
 ): Promise<Ended> {
   try {
-    const options = { env: { ...process.env, ...env }, timeout: timeoutMs, ...(cwd === undefined ? {} : { cwd }) };
+    // Tests read English, whoever runs them.
+    const options = {
+      env: { ...process.env, SBOXMGR_LANG: 'en', ...env },
+      timeout: timeoutMs,
+      ...(cwd === undefined ? {} : { cwd }),
+    };
     const { stdout, stderr } = await run(process.execPath, [...args], options);
     return { code: 0, stdout, stderr };
   } catch (error) {

@@ -92,7 +92,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const child = spawn(command, args, {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.env },
+    // Tests read English, whoever runs them.
+    env: { ...process.env, SBOXMGR_LANG: 'en', ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   const output = createOutput(options.logFile);

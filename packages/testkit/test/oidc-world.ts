@@ -52,8 +52,7 @@ export async function openWorld(settings: Record<string, string> = {}): Promise<
   };
 }
 
-const isBackAt = (manager: ManagerProcess) => (url: URL) =>
-  url.origin === manager.url && url.pathname === callbackPath;
+const isBackAt = (manager: ManagerProcess) => (url: URL) => url.origin === manager.url && url.pathname === callbackPath;
 
 /** Up to the address that leads back to the manager, which is not asked for yet. */
 export async function goThere(

@@ -98,12 +98,12 @@ test('configs: made, versioned, compared, rolled back, exported', async () => {
   expect(diff.stdout).toMatch(/-.*1080\n\+.*1090/);
   expect(diff.stdout).not.toContain('secret-one');
   expect(await console.ok('config', 'rollback', 'main', '1', '--no-deploy')).toBe('version 3: 2 nodes\n');
-  expect(await console.ok('config', 'versions', 'main')).toMatch(/^VERSION.*\n3 +2 .* admin +1\n/);
+  expect(await console.ok('config', 'versions', 'main')).toMatch(/^VERSION.*\n3 +published +2 .* admin +1\n/);
   expect(await console.ok('config', 'version', 'main', '3')).toMatch(/^version: 3\n[^]*^rollback_of: 1\n/m);
   const exported = JSON.parse(await console.ok('config', 'export', 'main')) as { inbounds: { listen_port: number }[] };
   expect(exported.inbounds[0]?.listen_port).toBe(1080);
 
-  expect(await console.ok('config', 'list')).toMatch(/main +3 +0 +home +true/);
+  expect(await console.ok('config', 'list')).toMatch(/main +default +3 +0 +home +true/);
   expect((await console.run('subscription', 'remove', 'home')).stderr).toMatch(
     /config.*uses this subscription|in use/i,
   );
@@ -148,7 +148,7 @@ test('servers, tokens, events: what an operator does on the first day', async ()
     /cause: nope is no setting\nfix: {3}One of: data_dir, /,
   );
   expect(await console.ok('server', 'list')).toMatch(
-    /^SERVER +STATE +ENGINE +RUNS +WANTED +IN SYNC.*\nisland .* - +main@1 +no/,
+    /^SERVER +STATE +ENVIRONMENT +LABELS +ENGINE +RUNS +WANTED +IN SYNC.*\nisland .* - +main@1 +no/,
   );
 
   const token = (await console.ok('token', 'create', 'reader', '--permission', 'status:read')).trim();

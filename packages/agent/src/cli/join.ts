@@ -28,8 +28,12 @@ export async function joinCommand(call: Call): Promise<void> {
     log: createLogger(createLineSink(host.stderr, host.clock), 'error'),
     signal: host.signal,
   });
-  out.thing(
-    identity,
-    () => `joined ${identity.manager_urls[0] ?? ''} as ${identity.name} (${identity.server_id})\nnext:  sboxagent run`,
+  const places = { '--state-dir': text(call, 'stateDir'), '--config': text(call, 'config') };
+  const again = Object.entries(places).flatMap(([option, place]) => (place === undefined ? [] : [option, place]));
+  out.thing(identity, () =>
+    [
+      `joined ${identity.manager_urls[0] ?? ''} as ${identity.name} (${identity.server_id})`,
+      `next:  ${['sboxagent run', ...again].join(' ')}`,
+    ].join('\n'),
   );
 }

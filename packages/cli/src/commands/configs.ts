@@ -83,9 +83,11 @@ export const create = withClient(async (client, call) => {
     },
   });
   await call.out.thing(made, () =>
-    made.version === null
-      ? `${made.name} was made; it has no version until ${flag(call, 'draft') ? 'its draft is published' : 'its subscriptions have nodes'}`
-      : `${made.name}: version ${made.version}`,
+    call.out.text(
+      made.version === null
+        ? `${made.name} was made; it has no version until ${flag(call, 'draft') ? 'its draft is published' : 'its subscriptions have nodes'}`
+        : `${made.name}: version ${made.version}`,
+    ),
   );
 });
 
@@ -115,9 +117,8 @@ export const edit = withClient(async (client, call) => {
     headers: { 'if-match': `"${known.revision}"` },
     body,
   });
-  await call.out.thing(
-    changed,
-    () => `${changed.name} was changed. Make a version of it: sboxmgr config generate ${changed.name}`,
+  await call.out.thing(changed, () =>
+    call.out.text(`${changed.name} was changed. Make a version of it: sboxmgr config generate ${changed.name}`),
   );
 });
 
@@ -140,9 +141,8 @@ export const generate = withClient(async (client, call) => {
     params: { id: arg(call, 0) },
     body: { message: text(call, 'message') ?? '', draft: flag(call, 'draft') },
   });
-  await call.out.thing(
-    made,
-    () => `${made.created ? '' : 'nothing changed, it is still '}${versionLine(made.version)}`,
+  await call.out.thing(made, () =>
+    call.out.text(`${made.created ? '' : 'nothing changed, it is still '}${versionLine(made.version)}`),
   );
   const { state, version } = made.version;
   if (state === 'draft')
@@ -203,7 +203,7 @@ const defaultWaitMs = 120_000;
 async function follow(client: OperatorClient, call: Call, started: Deployment): Promise<number> {
   const { out, host } = call;
   if (call.options['wait'] === false) {
-    await out.thing(started, () => `deployment ${started.id} has begun`);
+    await out.thing(started, () => out.text(`deployment ${started.id} has begun`));
     return 0;
   }
   const typed = text(call, 'timeout');
@@ -228,7 +228,7 @@ async function follow(client: OperatorClient, call: Call, started: Deployment): 
     await host.clock.sleep(250, host.signal);
     now = await client.deployments.get({ params: { id: started.id } });
   }
-  await out.thing(now, () => deploymentLines(now));
+  await out.thing(now, () => out.text(deploymentLines(now)));
   if (now.state === 'halted')
     throw new ProblemError(
       'deployment.halted',
@@ -293,7 +293,7 @@ export const rollback = withClient(async (client, call) => {
   });
   call.out.talk(`version ${made.version} is like version ${arg(call, 1)}`);
   if (call.options['deploy'] === false) {
-    await call.out.thing(made, () => versionLine(made));
+    await call.out.thing(made, () => call.out.text(versionLine(made)));
     return 0;
   }
   return await follow(client, call, await start(client, call, made.version));
@@ -331,5 +331,5 @@ export const deployments = withClient(async (client, { out, host }) => {
 
 export const deployment = withClient(async (client, call) => {
   const found = await client.deployments.get({ params: { id: arg(call, 0) } });
-  await call.out.thing(found, () => deploymentLines(found));
+  await call.out.thing(found, () => call.out.text(deploymentLines(found)));
 });

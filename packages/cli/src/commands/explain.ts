@@ -25,9 +25,11 @@ export const explain = async (call: Call): Promise<void> => {
     });
   }
   const { title, fix, status, exit } = problemRow(code);
-  await call.out.thing(
+  const { out } = call;
+  await out.thing(
     { code, title, fix, status, exit },
-    () => `${code}: ${title}\nfix: ${fix}\nHTTP status ${status}, exit code ${exit}`,
+    () =>
+      `${code}: ${out.text(title)}\n${out.text('fix:')} ${out.text(fix)}\n${out.text(`HTTP status ${status}, exit code ${exit}`)}`,
   );
 };
 

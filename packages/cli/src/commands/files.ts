@@ -38,10 +38,12 @@ export const exportFiles = async (call: Call): Promise<void> => {
     );
   if (reveal) call.out.talk('secrets are in these files: do not commit them as they are');
   await call.out.thing(exported, () =>
-    [
-      ...written.map((file) => `wrote ${file}`),
-      `${counted(written.length, 'file')} written, ${kept.length} left as they are`,
-    ].join('\n'),
+    call.out.text(
+      [
+        ...written.map((file) => `wrote ${file}`),
+        `${counted(written.length, 'file')} written, ${kept.length} left as they are`,
+      ].join('\n'),
+    ),
   );
 };
 
@@ -84,7 +86,7 @@ export const apply = async (call: Call): Promise<number> => {
     return 0;
   }
   out.problem(failed.error);
-  if (!isJson) host.stderr(`${appliedText(done, made)}\n`);
+  if (!isJson) host.stderr(`${out.text(appliedText(done, made))}\n`);
   return exitCode;
 };
 
@@ -112,7 +114,7 @@ async function show(made: Plan, { url }: Connection, call: Call): Promise<void> 
     for (const { action, kind, name } of made.steps) if (action !== 'unchanged') out.raw(`${kind.name}/${name}\n`);
     return;
   }
-  await out.thing(planJson(made, { manager: url, prune: flag(call, 'prune') }), () => planText(made));
+  await out.thing(planJson(made, { manager: url, prune: flag(call, 'prune') }), () => out.text(planText(made)));
 }
 
 /** @throws ProblemError `command.usage` where nobody can be asked */
@@ -120,5 +122,5 @@ async function isAgreed(call: Call): Promise<boolean> {
   if (flag(call, 'yes')) return true;
   if (!call.host.ask)
     throw new ProblemError('command.usage', 'nobody is there to be asked; nothing was done', { fix: '--yes does it' });
-  return /^y(es)?$/i.test((await call.host.ask('Do this? [y/N] ')).trim());
+  return /^y(es)?$/i.test((await call.host.ask(call.out.text('Do this? [y/N] '))).trim());
 }

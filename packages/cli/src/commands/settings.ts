@@ -54,7 +54,7 @@ async function told({ scope, version, configs, ...rest }: Changed, { out }: Call
   await out.thing({ scope, version, configs, ...rest }, () =>
     [
       `${scope}: version ${version}`,
-      ...(followed.length === 0 ? ['  no config gets something else by it'] : followed.map((line) => `  ${line}`)),
+      ...(followed.length === 0 ? ['  no config got a new version by it'] : followed.map((line) => `  ${line}`)),
     ].join('\n'),
   );
 }
@@ -170,11 +170,12 @@ export const diffEnvironments = withClient(async (client, call) => {
     const [a, b] = [left.get(key), right.get(key)];
     return shown(a?.value) === shown(b?.value) ? [] : [{ key, [one]: a?.value ?? null, [other]: b?.value ?? null }];
   });
+  const said = (value: unknown): string | null => (value === null ? null : shown(value));
   if (rows.length === 0) call.out.talk(`servers of ${one} and ${other} get the same`);
   await call.out.rows(rows, [
     { title: 'KEY', value: ({ key }) => key },
-    { title: one.toUpperCase(), value: (row) => shown(row[one]) },
-    { title: other.toUpperCase(), value: (row) => shown(row[other]) },
+    { title: one.toUpperCase(), value: (row) => said(row[one]) },
+    { title: other.toUpperCase(), value: (row) => said(row[other]) },
   ]);
 });
 

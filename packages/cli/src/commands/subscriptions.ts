@@ -68,7 +68,7 @@ function settingsOf(call: Call) {
 export const add = withClient(async (client, call) => {
   const source = await sourceOf(arg(call, 1), call);
   const made = await client.subscriptions.add({ body: { name: arg(call, 0), source, ...settingsOf(call) } });
-  await call.out.thing(made, () => said(made));
+  await call.out.thing(made, () => call.out.text(said(made)));
   return made.version === null ? 9 : 0;
 });
 
@@ -104,7 +104,7 @@ export const edit = withClient(async (client, call) => {
     headers: { 'if-match': `"${known.revision}"` },
     body,
   });
-  await call.out.thing(changed, () => said(changed));
+  await call.out.thing(changed, () => call.out.text(said(changed)));
 });
 
 export const remove = withClient(async (client, call) => {
@@ -196,6 +196,10 @@ export const pin = withClient(async (client, call) => {
   const version = arg(call, 1) === 'newest' ? null : wholeNumber('VERSION', arg(call, 1));
   const changed = await client.subscriptions.pin({ params: { id: arg(call, 0) }, body: { version } });
   await call.out.thing(changed, () =>
-    version === null ? `${changed.name} follows the newest version` : `${changed.name} is pinned to version ${version}`,
+    call.out.text(
+      version === null
+        ? `${changed.name} follows the newest version`
+        : `${changed.name} is pinned to version ${version}`,
+    ),
   );
 });

@@ -13,9 +13,8 @@ const paramsOf = (call: Call) => ({ id: arg(call, 0), version: String(readVersio
 
 export const publish = withClient(async (client, call) => {
   const published = await client.configs.publish({ params: paramsOf(call) });
-  await call.out.thing(
-    published,
-    () => `${versionLine(published)}\npublished. Deploy it: sboxmgr config deploy ${arg(call, 0)}`,
+  await call.out.thing(published, () =>
+    call.out.text(`${versionLine(published)}\npublished. Deploy it: sboxmgr config deploy ${arg(call, 0)}`),
   );
 });
 

@@ -1,6 +1,5 @@
 import { redact, redactedMark, redactText } from '@sbox/core';
-import { operatorContract, type Route, type RouteInput } from '@sbox/protocol';
-import { templateSchema } from '@sbox/protocol/pipeline';
+import { operatorContract, templateFileSchema, type Route, type RouteInput } from '@sbox/protocol';
 import { everyPage } from '../commands/remote.ts';
 import type { OperatorClient } from '../connection.ts';
 import { isRecord } from '../local/document-file.ts';
@@ -54,14 +53,16 @@ function hideSource(source: unknown): unknown {
 
 const readTemplate = async (client: OperatorClient, name: string, reveal: 'true' | 'false'): Promise<Stored> => {
   const view = await client.templates.get({ params: { name }, query: { reveal } });
-  return stored(templateSchema, { ...view, id: name });
+  return stored(templateFileSchema, { ...view, id: name });
 };
+
+const templateBody = ({ project, ...template }: Value): Value => ({ template, project, message: '' });
 
 const template: Kind = {
   name: 'template',
   folder: 'templates',
   key: 'name',
-  schema: templateSchema,
+  schema: templateFileSchema,
   secrets: ['document'],
   async list(client) {
     const all = await everyPage((query) => client.templates.list({ query }));
@@ -72,12 +73,12 @@ const template: Kind = {
   },
   reveal: async (client, name) => await readTemplate(client, name, 'true'),
   create: async (client, value) =>
-    await client.templates.create({ body: { template: value, message: '' } as Body<typeof templates.create> }),
+    await client.templates.create({ body: templateBody(value) as Body<typeof templates.create> }),
   replace: async (client, { id, headers }, value) =>
     await client.templates.replace({
       params: { name: id },
       headers,
-      body: { template: value, message: '' } as Body<typeof templates.replace>,
+      body: templateBody(value) as Body<typeof templates.replace>,
     }),
   remove: async (client, { id, headers }) => await client.templates.remove({ params: { name: id }, headers }),
   hide: (value) => ({ ...value, document: redact(value['document']) }),

@@ -4,6 +4,10 @@ export const groups: Readonly<Record<string, string>> = {
   'Recipes, their versions, and moving servers to them': 'Рецепты, их версии и перевод серверов на них',
   'Machines with an agent': 'Машины с агентом',
   'Servers on their way to a version': 'Перевод серверов на версию',
+  'Old versions and snapshots, and how long they stay': 'Старые версии и снимки и сколько они хранятся',
+  'Who takes a config, and by which link': 'Кто берёт конфигурации и по какой ссылке',
+  'Environments: servers that belong together, and when nothing is deployed there':
+    'Окружения: серверы, которые вместе, и когда там ничего не разворачивается',
   'What happened': 'Что произошло',
   'Access tokens of people and programs': 'Токены доступа людей и программ',
   'People who may come in': 'Люди, у которых есть доступ',

@@ -1,12 +1,9 @@
 import type { ProblemWords } from '@sbox/core';
-
-const words = (title: string, fix: string): ProblemWords => ({ title, fix });
+import { engineSays, serverProblems, words } from './ru-server-problems.ts';
 
 const askForLink = 'Запросите у провайдера правильную ссылку.';
 const anotherName = 'Выберите другое имя или измените то, что уже есть.';
 const newJoinToken = 'Создайте новый: sboxmgr server token';
-const engineSays = 'Что говорит движок — в причине.';
-const byItself = 'Повтор произойдёт сам.';
 
 /**
  * Title and usual fix of every problem, by its code. «Подробности» are the details of a problem, «причина» its detail:
@@ -214,10 +211,7 @@ export const problems: Readonly<Record<string, ProblemWords>> = {
   'node.missing-field': words('Не хватает поля', askForLink),
   'node.invalid-port': words('Порт — не число от 1 до 65535', askForLink),
   'node.invalid-value': words('Значение поля не годится', askForLink),
-  'node.unsupported': words(
-    'Такие узлы не поддерживаются',
-    'Ничего делать не нужно: остальные узлы используются.',
-  ),
+  'node.unsupported': words('Такие узлы не поддерживаются', 'Ничего делать не нужно: остальные узлы используются.'),
   'node.line-too-long': words('Слишком длинная строка', askForLink),
   'node.not-found': words('Нет такого узла', 'Список: sboxmgr subscription nodes NAME'),
   'node.notice': words('Эта строка — объявление, а не узел', 'Ничего делать не нужно: она пропущена намеренно.'),
@@ -229,10 +223,7 @@ export const problems: Readonly<Record<string, ProblemWords>> = {
     'Конфигурация работает на серверах',
     'Сначала переведите серверы, названные в подробностях, на другую.',
   ),
-  'config.version-not-found': words(
-    'Нет такой версии этой конфигурации',
-    'Список: sboxmgr config versions NAME',
-  ),
+  'config.version-not-found': words('Нет такой версии этой конфигурации', 'Список: sboxmgr config versions NAME'),
   'config.version-removed': words(
     'Версия удалена: она старая и никому не была нужна',
     'Что остаётся и почему: sboxmgr retention show',
@@ -255,34 +246,22 @@ export const problems: Readonly<Record<string, ProblemWords>> = {
     'Исправьте или выключите политику, названную в причине, или оставьте версию черновиком: sboxmgr config generate NAME --draft',
   ),
   'config.version-draft': words('Эта версия — черновик', 'Сначала опубликуйте её: sboxmgr config publish NAME VERSION'),
-  'config.version-published': words(
-    'Версия уже опубликована',
-    'Публиковать и удалять можно только черновики.',
-  ),
+  'config.version-published': words('Версия уже опубликована', 'Публиковать и удалять можно только черновики.'),
   'config.version-outdated': words(
     'Уже опубликована более новая версия',
     'Создайте новый черновик: sboxmgr config generate NAME --draft',
   ),
-  'config.test-failed': words(
-    'Тест конфигурации не прошёл',
-    'См. подробности; исправьте конфигурацию или тест.',
-  ),
+  'config.test-failed': words('Тест конфигурации не прошёл', 'См. подробности; исправьте конфигурацию или тест.'),
 
   // Templates
   'template.invalid': words('Шаблон не годится', 'Исправьте место, названное в причине.'),
   'template.invalid-parameter': words('Неверный параметр шаблона', 'Задайте его так, как описано в шаблоне.'),
-  'template.unsupported': words(
-    'Движок не умеет эту часть шаблона',
-    'Обновите движок или уберите эту часть патчем.',
-  ),
+  'template.unsupported': words('Движок не умеет эту часть шаблона', 'Обновите движок или уберите эту часть патчем.'),
   'template.not-found': words('Нет такого шаблона', 'Список: sboxmgr template list'),
   'template.version-not-found': words('Нет такой версии этого шаблона', 'Список: sboxmgr template versions NAME'),
   'template.exists': words('Шаблон с таким именем уже есть', 'Выберите другое имя.'),
   'template.read-only': words('Это шаблон из состава sbox', 'Сделайте из него свой под другим именем.'),
-  'template.in-use': words(
-    'По этому шаблону сделаны конфигурации',
-    'Сначала переведите их на другой шаблон.',
-  ),
+  'template.in-use': words('По этому шаблону сделаны конфигурации', 'Сначала переведите их на другой шаблон.'),
 
   // Clients
   'client.not-found': words('Нет такого клиента', 'Список: sboxmgr client list'),
@@ -315,22 +294,13 @@ export const problems: Readonly<Record<string, ProblemWords>> = {
     'Выражение не удалось вычислить',
     'Перед полем, которого может не быть, проверьте has(x.field).',
   ),
-  'policy.too-slow': words(
-    'Выражение вычислялось слишком долго',
-    'Смотрите меньше за раз: без списка внутри списка.',
-  ),
+  'policy.too-slow': words('Выражение вычислялось слишком долго', 'Смотрите меньше за раз: без списка внутри списка.'),
   'policy.denied': words(
     'Политика запрещает узел',
     'Уберите узел фильтром или исключением либо выключите политику: sboxmgr policy disable NAME',
   ),
-  'rule-set.unavailable': words(
-    'Набор правил не удалось загрузить',
-    'Проверьте его адрес; см. sboxmgr rule-set list',
-  ),
-  'rule-set.invalid': words(
-    'Пришёл не набор правил',
-    'Укажите скомпилированный набор правил (.srs) или набор в JSON.',
-  ),
+  'rule-set.unavailable': words('Набор правил не удалось загрузить', 'Проверьте его адрес; см. sboxmgr rule-set list'),
+  'rule-set.invalid': words('Пришёл не набор правил', 'Укажите скомпилированный набор правил (.srs) или набор в JSON.'),
   'recipe.invalid': words('Рецепт не годится', 'Исправьте поле, названное в причине.'),
   'pipeline.invalid': words('Конвейер не годится', 'Исправьте оператор, названный в причине.'),
   'pipeline.too-slow': words(
@@ -361,155 +331,5 @@ export const problems: Readonly<Record<string, ProblemWords>> = {
   'engine.check-failed': words('Движок не принимает конфигурацию', engineSays),
   'engine.start-failed': words('Движок не запустился', 'Последние строки его журнала — в причине.'),
   'engine.crash-loop': words('Движок падает снова и снова', 'Его журнал: sboxagent logs'),
-
-  // Servers and deployments
-  'server.not-found': words('Нет такого сервера', 'Список: sboxmgr server list'),
-  'server.exists': words(
-    'Сервер с таким именем уже есть',
-    'Выберите другое имя: --name. Если сервер подключается заново, сначала удалите его: sboxmgr server remove NAME',
-  ),
-  'server.identity-cloned': words(
-    'Ключ этого сервера использует другая машина',
-    'Подключите эту машину отдельно: удалите её каталог состояния, затем sboxagent join с новым токеном.',
-  ),
-  'server.not-assigned': words(
-    'У сервера нет конфигурации',
-    'Разверните её: sboxmgr config deploy NAME --server NAME',
-  ),
-  'environment.not-found': words('Нет такого окружения', 'Список: sboxmgr env list'),
-  'environment.exists': words('Окружение с таким именем уже есть', 'Выберите другое имя или измените это окружение.'),
-  'environment.in-use': words(
-    'Окружение используется',
-    'Переведите то, что названо в подробностях, в другое окружение: sboxmgr server edit NAME --no-environment',
-  ),
-  'environment.frozen': words(
-    'Окружение заморожено',
-    'Дождитесь конца заморозки или объясните, почему ждать нельзя: --override-freeze REASON',
-  ),
-  'assignment.not-found': words('Нет такого назначения', 'Список: sboxmgr assignment list'),
-  'assignment.exists': words(
-    'Назначение с таким именем уже есть',
-    'Выберите другое имя или измените это назначение.',
-  ),
-  'assignment.conflict': words(
-    'Два назначения претендуют на один юнит сервера',
-    'Сузьте один из селекторов, например role=edge,!canary, или укажите другой юнит.',
-  ),
-  'deployment.not-found': words('Нет такого развёртывания', 'Список: sboxmgr deployment list'),
-  'deployment.no-servers': words('Разворачивать не на чем: серверов нет', 'Подключите сервер: sboxmgr server token'),
-  'deployment.halted': words('Развёртывание остановлено', 'Устраните причину и разверните снова.'),
-  'deployment.no-verdict': words(
-    'Сервер не сообщил, чем кончилось',
-    'Посмотрите сервер и его агента: sboxmgr server show NAME',
-  ),
-  'deployment.running': words('Эта конфигурация уже разворачивается', 'Дождитесь конца.'),
-
-  // What an agent may answer about a manifest
-  'manifest.signature-invalid': words(
-    'У манифеста нет верной подписи',
-    'Проверьте, что это тот менеджер, к которому подключён сервер.',
-  ),
-  'manifest.unknown-key': words(
-    'Манифест подписан неизвестным ключом',
-    'Загрузите документ доверия снова или подключите сервер заново.',
-  ),
-  'manifest.invalid': words('Манифест не читается', 'Обновите агент.'),
-  'manifest.stale': words(
-    'Манифест старее принятого',
-    'Опубликуйте новое поколение; после восстановления из копии увеличьте эпоху.',
-  ),
-  'manifest.expired': words('Срок манифеста истёк', 'Опубликуйте новое поколение; проверьте часы.'),
-  'manifest.wrong-server': words(
-    'Манифест для другого сервера',
-    'Возьмите пакет, сделанный для этого сервера.',
-  ),
-  'manifest.agent-too-old': words('Агент слишком старый для этого манифеста', 'Обновите агент.'),
-  'blob.not-found': words('Нет такого содержимого', 'Опубликуйте снова.'),
-  'blob.digest-mismatch': words('Содержимое не совпадает с хешем', 'Оно будет загружено снова само.'),
-  'blob.fetch-failed': words('Содержимое не удалось загрузить', byItself),
-  'disk.full': words('На диске нет места', `Освободите место. ${byItself}`),
-  'trial.probe-failed': words(
-    'Через кандидата не прошёл ни один запрос',
-    'Живы ли узлы? Что встретила проверка — в причине.',
-  ),
-  'trial.start-failed': words('Кандидат не запустился', engineSays),
-  'apply.refused': words('Движок остался на прежней конфигурации', engineSays),
-  'apply.failed': words(
-    'Движок не поднялся с новой конфигурацией',
-    'Снова работает прежняя; что говорит движок — в причине.',
-  ),
-  'apply.probe-failed': words(
-    'После перехода не прошёл ни один запрос',
-    'Снова работает прежняя версия; что встретила проверка — в причине.',
-  ),
-  'apply.rolled-back': words('Новая версия отменена', 'См. причину.'),
-  'apply.unconfirmed': words(
-    'Новая версия отменена: её вовремя никто не подтвердил',
-    'Разверните снова и подтвердите в срок: sboxagent config confirm',
-  ),
-  'confirm.nothing-pending': words('Ни одна версия не ждёт подтверждения', 'Что работает: sboxagent status'),
-  'server.held': words('Этот сервер удерживается', 'Чтобы он снова принимал приказы: sboxagent config release'),
-  'server.not-held': words('Этот сервер не удерживается', 'Что работает: sboxagent status'),
-  'unit.port-in-use': words(
-    'Порт занят другой программой',
-    'Остановите её или выберите другой порт: ports: {<inbound>: n}',
-  ),
-  'unit.not-found': words('Нет такого юнита', 'Список: sboxagent status'),
-  'unit.failed': words(
-    'Не работает ни новая версия, ни последняя исправная',
-    'См. журнал движка; агент продолжает попытки.',
-  ),
-  'bundle.invalid': words('Пакет не читается', 'Сделайте его снова: sboxmgr server bundle NAME'),
-  'import.unsafe-file': words(
-    'Импортировать этот файл небезопасно',
-    'Нужен обычный файл, принадлежащий root или агенту и недоступный другим на запись.',
-  ),
-  'import.not-allowed': words(
-    'Файлы без подписи здесь не принимаются',
-    'Включите import.allow_unsigned или импортируйте подписанный пакет.',
-  ),
-  'history.empty': words('Более ранней версии нет', 'Возвращаться не к чему.'),
-
-  // This machine
-  'context.not-found': words(
-    'Нет такого контекста',
-    'Список: sboxmgr context list; добавить: sboxmgr context add NAME URL',
-  ),
-  'context.exists': words(
-    'Контекст с таким именем уже есть',
-    'Выберите другое имя или удалите тот, что есть: sboxmgr context remove NAME',
-  ),
-  'directory.unusable': words(
-    'Каталог состояния не годится',
-    'Выберите каталог, доступный этому пользователю на запись: sboxmgr serve --data DIR, sboxagent --state-dir DIR',
-  ),
-  'quickstart.running': words(
-    'В этом каталоге уже работает quickstart',
-    'Остановите его через Ctrl C или выберите другой каталог: --dir.',
-  ),
-  'port.in-use': words('Порт занят', 'Остановите программу, которая его держит, или выберите другой порт.'),
-  'settings.invalid': words('Неверные настройки', 'Исправьте ключи, названные в подробностях.'),
-  'settings.invalid-value': words(
-    'Неверное значение настройки',
-    'Исправьте то, что названо в подробностях; все ключи и их типы: sboxmgr settings keys',
-  ),
-  'settings.breaks-config': words(
-    'С этим значением конфигурацию больше нельзя собрать',
-    'Измените значение или конфигурацию, названную в причине.',
-  ),
-  'settings.version-not-found': words(
-    'У этой области нет такой версии',
-    'Список: sboxmgr settings history --global',
-  ),
-  'settings.override-not-found': words(
-    'Нет такого переопределения',
-    'Возможно, оно закончилось. Список: sboxmgr settings override list',
-  ),
-  'settings.unsafe': words('Эти настройки открыли бы дыру в защите', 'См. причину.'),
-  'command.usage': words('Команда записана неверно', 'См. --help.'),
-  'command.failed': words('Команда не выполнена', 'См. причину.'),
-  'command.timeout': words('Это заняло слишком много времени', 'Повторите с большим --timeout.'),
-  'agent.not-joined': words('Этот сервер не подключён к менеджеру', 'sboxagent join URL --token-file FILE'),
-  'agent.running': words('С этим состоянием уже работает агент', 'Сначала остановите его.'),
-  'agent.unreachable': words('Агент не отвечает', 'Запустите его: sboxagent run'),
+  ...serverProblems,
 };

@@ -33,19 +33,19 @@ export function createSteps(out: Out, host: Host): Steps {
   return {
     elapsed: () => host.clock.monotonic() - startedMs,
     print: (text) => {
-      if (!json) host.stdout(`${text}\n`);
+      if (!json) host.stdout(`${out.text(text)}\n`);
     },
     last: (object) => {
       if (json) line(object);
     },
     async run(name, doing, work) {
       const beganMs = host.clock.monotonic();
-      using _spinner = spins ? startSpinner(doing, host) : undefined;
+      using _spinner = spins ? startSpinner(out.text(doing), host) : undefined;
       const [made, { text, data, warning }] = await work();
       const ms = Math.round(host.clock.monotonic() - beganMs);
       _spinner?.[Symbol.dispose]();
       if (json) line({ step: name, ms, ...data });
-      else host.stdout(stepLine(host.clock, spins, warning ? '!' : '✔', `${name.padEnd(12)} ${text}`, ms));
+      else host.stdout(stepLine(host.clock, spins, warning ? '!' : '✔', `${name.padEnd(12)} ${out.text(text)}`, ms));
       return made;
     },
   };

@@ -49,10 +49,16 @@ async function refuseOutside(store: Store, bounds: HeldBounds, reach: Reach, exc
 /** Configs that go to servers by themselves after this. */
 async function movedBy(store: Repositories, { route, args }: Exchange, config: Config | undefined): Promise<string[]> {
   if (config) {
-    const { auto_deploy = config.auto_deploy } = (args.body ?? {}) as { readonly auto_deploy?: boolean };
+    const body = (args.body ?? {}) as { readonly auto_deploy?: boolean; readonly draft?: boolean };
+    const { auto_deploy = config.auto_deploy, draft = false } = body;
+    // No server is given a draft.
+    if (draft) return [];
     return route.id === 'deployConfig' || auto_deploy || config.auto_deploy ? [config.id] : [];
   }
-  const using = await store.configs.using(textAt(args, 'params.id'));
+  const using =
+    route.id === 'replaceTemplate'
+      ? await store.configs.following(textAt(args, 'params.name'))
+      : await store.configs.using(textAt(args, 'params.id'));
   return using.filter(({ auto_deploy }) => auto_deploy).map(({ id }) => id);
 }
 

@@ -204,7 +204,7 @@ export const clients = {
     query: revealQuery,
     ok: { status: 200, schema: clientSchema },
     problems: [notFound, 'client.link-lost', 'auth.forbidden'],
-    example: { params: { id: 'example' }, query: { reveal: true } },
+    example: { params: { id: 'example' }, query: { reveal: 'true' } },
   }),
   update: route({
     id: 'updateClient',

@@ -11,6 +11,8 @@ const triesOfADay = 1440;
 /** By then everything is loaded and compiled that an absent manager makes an agent do. */
 const warmTries = 1000;
 const maxGrowth = 1.05;
+const readingsEach = 5;
+const triesBetween = 60;
 /** Garbage is no growth. */
 const collectOnSignal = "--expose-gc --import=data:text/javascript,process.on('SIGUSR2',()=>gc())";
 
@@ -29,12 +31,17 @@ test('scenario 2: a manager that is away for a day of tries: same engine, same m
   using stream = await fleet.stream();
   await manager.kill();
   const keptAt = async (tries: number): Promise<number> => {
-    await agent.until(`at try ${tries}`, (status) => (status.manager?.tries ?? 0) >= tries, 60_000);
-    agent.process.kill('SIGUSR2');
-    // It answers again once it has collected.
-    await agent.local.status();
-    await agent.local.status();
-    return readProcessUsage(agent.process.pid).anon_mb;
+    const readings: number[] = [];
+    // What the collector gives back to the system varies by megabytes from one time to the next: the smallest counts.
+    for (let at = tries; at < tries + readingsEach * triesBetween; at += triesBetween) {
+      await agent.until(`at try ${at}`, (status) => (status.manager?.tries ?? 0) >= at, 60_000);
+      agent.process.kill('SIGUSR2');
+      // It answers again once it has collected.
+      await agent.local.status();
+      await agent.local.status();
+      readings.push(readProcessUsage(agent.process.pid).anon_mb);
+    }
+    return Math.min(...readings);
   };
   const before = await keptAt(warmTries);
   const after = await keptAt(warmTries + triesOfADay);

@@ -137,16 +137,20 @@ function factsOf(db: Kysely<Tables>, tenant_id: string) {
         .execute();
       const newest = db
         .selectFrom('client_fetches')
-        .select((of) => ['client_id as of', of.fn.max('number').as('last')])
+        .select((of) => ['tenant_id', 'client_id', of.fn.max('number').as('number')])
         .where('tenant_id', '=', tenant_id)
         .where('client_id', 'in', ids)
-        .groupBy('client_id')
+        .groupBy(['tenant_id', 'client_id'])
         .as('newest');
       const fetched = await db
-        .selectFrom('client_fetches as fetch')
-        .innerJoin(newest, (join) => join.onRef('newest.of', '=', 'client_id').onRef('newest.last', '=', 'number'))
-        .select(['client_id', 'at', 'user_agent', 'outcome'])
-        .where('tenant_id', '=', tenant_id)
+        .selectFrom(newest)
+        .innerJoin('client_fetches as fetch', (join) =>
+          join
+            .onRef('fetch.tenant_id', '=', 'newest.tenant_id')
+            .onRef('fetch.client_id', '=', 'newest.client_id')
+            .onRef('fetch.number', '=', 'newest.number'),
+        )
+        .select(['fetch.client_id', 'at', 'user_agent', 'outcome'])
         .execute();
       const devices = new Map(counted.map(({ client_id, count }) => [client_id, count]));
       const last = new Map(fetched.map(({ client_id, ...fetch }) => [client_id, fetch]));

@@ -5,8 +5,9 @@ import { mayReveal } from '../reveal.ts';
 import type { ClientsService } from './clients-service.ts';
 import type { SubService } from './sub-service.ts';
 
-/** Who may see secrets need not ask twice for the link that was just made. */
-const seesSecrets = ({ caller }: RequestContext): boolean => caller.permissions.has('secrets:reveal');
+/** Who may see secrets, and has shown lately who they are, need not ask twice for the link that was just made. */
+const seesSecrets = ({ caller }: RequestContext): boolean =>
+  caller.permissions.has('secrets:reveal') && caller.unproven === undefined;
 const formatOf = (name: string | undefined) => (name === undefined ? undefined : formatNames[name]);
 
 export const createClientsRoutes = (service: ClientsService): Handlers<OperatorContract['clients']> => ({

@@ -55,6 +55,8 @@ export interface ConfigsRepository extends VersionsRepository, ContentsRepositor
   projectsUsingTemplate(name: string): Promise<string[]>;
   /** Configs whose recipe names a subscription, at most 1000. */
   using(subscriptionId: string): Promise<Config[]>;
+  /** Configs that follow the newest version of a template. */
+  following(template: string): Promise<Config[]>;
   count(): Promise<number>;
 }
 
@@ -71,7 +73,7 @@ export const createConfigsRepository = (
   ...marksOf(db, tenant_id),
 });
 
-type Reads = Pick<ConfigsRepository, 'find' | 'list' | 'using' | 'count'>;
+type Reads = Pick<ConfigsRepository, 'find' | 'list' | 'using' | 'following' | 'count'>;
 type Uses = Pick<ConfigsRepository, 'usingTemplate' | 'projectsUsingTemplate'>;
 type Recipes = Pick<ConfigsRepository, 'insert' | 'update' | 'remove'>;
 
@@ -116,6 +118,10 @@ function readsOf(db: Kysely<Tables>, tenant_id: string): Reads {
         .where('tenant_id', '=', tenant_id)
         .where('subscription_id', '=', subscriptionId);
       return await withSubscriptions(await configs().where('id', 'in', named).orderBy('name').limit(1000).execute());
+    },
+    async following(template) {
+      const made = await withSubscriptions(await configs().where('template_name', '=', template).execute());
+      return made.filter((config) => config.template.version === undefined);
     },
     async count() {
       const row = await db

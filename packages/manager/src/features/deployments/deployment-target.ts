@@ -62,23 +62,29 @@ async function findNamed({ servers }: Store, names: readonly string[]): Promise<
   return [...found.values()];
 }
 
-/** What a config is called on a server: by the assignments that mean it, and as it runs there already. */
-export async function unitsOf(tx: Repositories, configId: string, server: Server): Promise<string[]> {
+/**
+ * What a config is called on a server: by the assignments that mean it, and as it runs there already. None where its
+ * servers were looked up and this one has come to stand elsewhere before its turn: it keeps what it runs.
+ */
+export async function unitsOf(
+  tx: Repositories,
+  { config_id: configId, assignments, newcomers_of }: Pick<Deployment, 'config_id' | 'assignments' | 'newcomers_of'>,
+  server: Server,
+): Promise<string[]> {
   const meant = (await tx.assignments.list({ configId })).filter((assignment) => createMeaning(assignment)(server));
   const sent = await tx.servers.assignments({ serverIds: [server.id] });
   const running = sent.filter(({ config_id }) => config_id === configId);
   const units = [...new Set([...meant, ...running].map(({ unit }) => unit))];
-  return units.length === 0 ? [mainUnit] : units;
+  const isNamed = assignments.length === 0 && newcomers_of === null;
+  return units.length === 0 && isNamed ? [mainUnit] : units;
 }
 
 /** What a deployment has brought to its servers is what its assignments give from now on, also to those that came since. */
-export async function assignmentsDeployed(
-  tx: Repositories,
-  clock: Clock,
-  { assignments: ids, config_id, version, engine, servers }: Deployment,
-): Promise<void> {
+export async function assignmentsDeployed(tx: Repositories, clock: Clock, deployment: Deployment): Promise<void> {
+  const { assignments: ids, config_id, version, engine, servers } = deployment;
   if (ids.length === 0) return;
-  const reached = new Set(servers.map(({ server_id }) => server_id));
+  const passedOver = await findPassedOver(tx, deployment);
+  const reached = new Set(servers.flatMap(({ server_id }) => (passedOver.has(server_id) ? [] : [server_id])));
   const places = await tx.servers.places();
   for (const id of ids) {
     const assignment = await tx.assignments.find(id);
@@ -92,6 +98,22 @@ export async function assignmentsDeployed(
       missed.map((place) => place.id),
     );
   }
+}
+
+/** Servers that stood elsewhere when it was their turn; who got another order since is none of them, but for an older version. */
+async function findPassedOver(
+  { servers }: Pick<Repositories, 'servers'>,
+  { config_id, version, created_at, servers: all }: Deployment,
+): Promise<ReadonlySet<string>> {
+  const ids = all.flatMap(({ server_id, state, sent_at }) =>
+    state === 'moved' && sent_at === null ? [server_id] : [],
+  );
+  const heads = await servers.heads(ids);
+  const sent = await servers.assignments({ serverIds: ids });
+  const behind = new Set(
+    sent.flatMap((one) => (one.config_id === config_id && one.version < version ? [one.server_id] : [])),
+  );
+  return new Set(ids.filter((id) => behind.has(id) || (heads.get(id)?.created_at ?? '') < created_at));
 }
 
 /**

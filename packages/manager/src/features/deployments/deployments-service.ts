@@ -277,9 +277,11 @@ async function sendBatch(
       const sent: string[] = [];
       for (const serverId of serverIds) {
         current = serverId;
+        const recipient = await findRecipient(tx, deployment, serverId);
+        if (!recipient) continue;
         // Before its new order: its own row is still waiting then.
         for (const other of await tx.deployments.leave(serverId)) left.add(other);
-        if (await send(deps, tx, deployment, serverId)) sent.push(serverId);
+        if (await send(deps, tx, deployment, recipient)) sent.push(serverId);
       }
       return sent;
     });
@@ -293,21 +295,35 @@ async function sendBatch(
   }
 }
 
+interface Recipient {
+  readonly server: Server;
+  /** What the config is called there. */
+  readonly units: readonly string[];
+}
+
+/** Undefined for a server that is gone, or that the deployment does not mean any more. */
+async function findRecipient(
+  tx: Repositories,
+  deployment: Deployment,
+  serverId: string,
+): Promise<Recipient | undefined> {
+  const server = await tx.servers.find(serverId);
+  const units = server ? await unitsOf(tx, deployment, server) : [];
+  if (server && units.length > 0) return { server, units };
+  await tx.deployments.updateServer(deployment.id, serverId, { state: 'moved' });
+  return undefined;
+}
+
 /** Assigns one server and gives it its manifest; true when it has something new to fetch. */
 async function send(
   { manifests, clock }: DeploymentsDeps,
   tx: Repositories,
   { id, config_id, version, engine, confirm_ms }: Deployment,
-  serverId: string,
+  { server, units }: Recipient,
 ): Promise<boolean> {
-  const server = await tx.servers.find(serverId);
-  if (!server) {
-    await tx.deployments.updateServer(id, serverId, { state: 'moved' });
-    return false;
-  }
+  const { id: serverId } = server;
   const facts = omit(factsOf(server), 'server');
-  for (const unit of await unitsOf(tx, config_id, server))
-    await tx.servers.assign({ server_id: serverId, unit, config_id, version, engine, facts });
+  for (const unit of units) await tx.servers.assign({ server_id: serverId, unit, config_id, version, engine, facts });
   const head = (await tx.servers.heads([serverId])).get(serverId);
   const isDone =
     head !== undefined &&

@@ -300,6 +300,31 @@ async function replaceEnvelope(
     .execute();
 }
 
+async function newestManifests(
+  db: Kysely<Tables>,
+  tenant_id: string,
+  serverIds: readonly string[],
+): Promise<ManifestHead[]> {
+  // Generations of a server only grow, whatever the epoch.
+  const last = db
+    .selectFrom('manifests')
+    .select((select) => ['tenant_id', 'server_id', select.fn.max('generation').as('generation')])
+    .where('tenant_id', '=', tenant_id)
+    .where('server_id', 'in', serverIds)
+    .groupBy(['tenant_id', 'server_id']);
+  // With the tenant in the join SQLite looks each row up; without it, it reads the manifests of every server.
+  return await db
+    .selectFrom(last.as('last'))
+    .innerJoin('manifests as made', (join) =>
+      join
+        .onRef('made.tenant_id', '=', 'last.tenant_id')
+        .onRef('made.server_id', '=', 'last.server_id')
+        .onRef('made.generation', '=', 'last.generation'),
+    )
+    .select(['made.server_id', 'made.epoch', 'made.generation', 'made.etag', 'made.units', 'made.created_at'])
+    .execute();
+}
+
 function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
   const newest = (serverId: string) => (query: ReturnType<typeof manifests>) =>
     query.where('server_id', '=', serverId).orderBy('epoch', 'desc').orderBy('generation', 'desc');
@@ -349,23 +374,7 @@ function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
     replaceEnvelope: async (manifest) => await replaceEnvelope(db, tenant_id, manifest),
     manifest: async (serverId) => await newest(serverId)(manifests()).select('envelope').limit(1).executeTakeFirst(),
     async heads(serverIds) {
-      const rows = await inChunks(serverIds, async (some) => {
-        // Generations of a server only grow, whatever the epoch.
-        const last = db
-          .selectFrom('manifests')
-          .select((select) => ['server_id', select.fn.max('generation').as('generation')])
-          .where('tenant_id', '=', tenant_id)
-          .where('server_id', 'in', some)
-          .groupBy('server_id');
-        return await db
-          .selectFrom('manifests as made')
-          .innerJoin(last.as('last'), (join) =>
-            join.onRef('last.server_id', '=', 'made.server_id').onRef('last.generation', '=', 'made.generation'),
-          )
-          .select(['made.server_id', 'made.epoch', 'made.generation', 'made.etag', 'made.units', 'made.created_at'])
-          .where('made.tenant_id', '=', tenant_id)
-          .execute();
-      });
+      const rows = await inChunks(serverIds, async (some) => await newestManifests(db, tenant_id, some));
       return new Map(rows.map((row) => [row.server_id, row]));
     },
     recentManifests: async (serverId, limit) => await newest(serverId)(manifests()).limit(limit).execute(),

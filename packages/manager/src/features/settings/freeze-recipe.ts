@@ -77,6 +77,16 @@ export function freezeRecipe(layers: readonly SettingLayer[], reader: SettingsRe
 function completeLayer(layer: SettingLayer, keys: readonly string[]): SettingLayer {
   if (layer.layer === 'default') return layer;
   const read = Object.entries(layer.values).filter(([key]) => keys.includes(key));
-  const values: SettingValues = Object.fromEntries(read.map(([key, value]) => [key, completeValue(key, value)]));
+  const values: SettingValues = Object.fromEntries(read.map(([key]) => [key, completedValue(layer.values, key)]));
   return { ...layer, values };
+}
+
+/** A change asks about the same layers for each config: what is known of them is kept as long as they are. */
+const completed = new WeakMap<SettingValues, Map<string, unknown>>();
+
+function completedValue(values: SettingValues, key: string): unknown {
+  const known = completed.get(values) ?? new Map<string, unknown>();
+  completed.set(values, known);
+  if (!known.has(key)) known.set(key, completeValue(key, values[key]));
+  return known.get(key);
 }

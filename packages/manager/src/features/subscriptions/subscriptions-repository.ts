@@ -173,9 +173,9 @@ function fetchesOf(db: Kysely<Tables>, tenant_id: string): Fetches {
   const newest = () =>
     db
       .selectFrom('fetches')
-      .select((select) => ['subscription_id', select.fn.max('number').as('number')])
+      .select((select) => ['tenant_id', 'subscription_id', select.fn.max('number').as('number')])
       .where('tenant_id', '=', tenant_id)
-      .groupBy('subscription_id');
+      .groupBy(['tenant_id', 'subscription_id']);
   const bare = (row: FetchRow): Fetch => omit(row, 'tenant_id');
   return {
     async insertFetch(fetch) {
@@ -206,14 +206,15 @@ function fetchesOf(db: Kysely<Tables>, tenant_id: string): Fetches {
     async lastFetches(ids) {
       if (ids.length === 0) return new Map();
       const rows = await db
-        .selectFrom('fetches')
-        .selectAll('fetches')
-        .innerJoin(newest().where('subscription_id', 'in', ids).as('newest'), (join) =>
+        // With the tenant in the join SQLite looks each row up; without it, it reads the fetches of every subscription.
+        .selectFrom(newest().where('subscription_id', 'in', ids).as('newest'))
+        .innerJoin('fetches', (join) =>
           join
-            .onRef('newest.subscription_id', '=', 'fetches.subscription_id')
-            .onRef('newest.number', '=', 'fetches.number'),
+            .onRef('fetches.tenant_id', '=', 'newest.tenant_id')
+            .onRef('fetches.subscription_id', '=', 'newest.subscription_id')
+            .onRef('fetches.number', '=', 'newest.number'),
         )
-        .where('fetches.tenant_id', '=', tenant_id)
+        .selectAll('fetches')
         .execute();
       return new Map(rows.map((row) => [row.subscription_id, bare(row)]));
     },

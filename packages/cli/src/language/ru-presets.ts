@@ -1,0 +1,46 @@
+/** What an option is without being given, where that is words and not a value. */
+export const presets: Readonly<Record<string, string>> = {
+  'SBOXMGR_CONTEXT, else ./sboxmgr.yaml, else the one of context use':
+    'SBOXMGR_CONTEXT, иначе ./sboxmgr.yaml, иначе выбранный context use',
+  'SBOXMGR_URL, else http://127.0.0.1:4780': 'SBOXMGR_URL, иначе http://127.0.0.1:4780',
+  'SBOXMGR_TOKEN_FILE, else that of the context, else the login, else ./.sbox/manager/admin-token or /var/lib/sboxmgr/admin-token':
+    'SBOXMGR_TOKEN_FILE, иначе из контекста, иначе вход, иначе ./.sbox/manager/admin-token или /var/lib/sboxmgr/admin-token',
+  'a demo provider on loopback': 'демонстрационный провайдер на loopback',
+  '127.0.0.1:4780; any free port with --once': '127.0.0.1:4780; с --once любой свободный порт',
+  '2080, or a free port when that is taken': '2080 или, если занят, любой свободный',
+  'SBOX_SING_BOX, .tools/bin, PATH': 'SBOX_SING_BOX, .tools/bin, PATH',
+  'SBOXMGR_URL, SINGBOX_URL': 'SBOXMGR_URL, SINGBOX_URL',
+  'SBOXMGR_USER_AGENT, else sbox': 'SBOXMGR_USER_AGENT, иначе sbox',
+  'SBOXMGR_EXCLUSION_FILE, else ./sbox-exclusions.json or the one in ~/.config/sbox':
+    'SBOXMGR_EXCLUSION_FILE, иначе ./sbox-exclusions.json или файл в ~/.config/sbox',
+  'SBOXMGR_POLICY_FILE, else ./sbox-policies.json or the one in ~/.config/sbox':
+    'SBOXMGR_POLICY_FILE, иначе ./sbox-policies.json или файл в ~/.config/sbox',
+  '5s; 10s with --http': '5s; с --http 10s',
+  '64; 16 with --http': '64; с --http 16',
+  'that of the engine': 'версия движка',
+  'those of the engine': 'теги движка',
+  'that of the engine of the manager': 'версия движка у менеджера',
+  '/etc/sboxmgr/manager.yaml when it exists': '/etc/sboxmgr/manager.yaml, если он есть',
+  'what is usual at the port': 'обычный для порта',
+  'the newest': 'последняя',
+  'as it looks': 'по виду',
+  all: 'все',
+  now: 'сейчас',
+  'the name of the file': 'имя файла',
+  'what the program says': 'как сообщает программа',
+  'the only one': 'единственная',
+  'the one before': 'предыдущая',
+  '2m, and the time to confirm': '2m и время на подтверждение',
+  'as the recipe says, else as before': 'как в рецепте, иначе как раньше',
+  'those that it is assigned to or that run it, or the only one':
+    'те, кому она назначена или где работает, или единственный',
+  'NAME@VERSION, or the newest': 'NAME@VERSION или последняя',
+  'the directory of the files': 'каталог файлов',
+  'what login keeps': 'сохранённый при входе',
+  'freeze-1, and so on': 'freeze-1 и так далее',
+  'its host name': 'имя его хоста',
+  'those of the wheel': 'как в пакете Python (wheel)',
+  'standard input, unless that is a terminal': 'стандартный ввод, если это не терминал',
+  'until it is revoked': 'до отзыва',
+  'those that come with the log': 'те, что идут с журналом',
+};
