@@ -1,7 +1,8 @@
 import { ProblemError } from '@sbox/core';
 import { Command, CommanderError, Help, Option } from 'commander';
 import { stoppedDetail, type Call, type CommandRow, type Host, type OptionRow, type OptionValue } from './command.ts';
-import { languageOf, openLanguage, type Language } from './language/language.ts';
+import { languageOf, type Language } from './language/language.ts';
+import { openLanguage } from './language/open-language.ts';
 import { createOut, outputFormats, type OutputFormat } from './out.ts';
 import { version } from './version.ts';
 

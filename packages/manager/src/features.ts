@@ -29,7 +29,7 @@ import { createJoinTokensService, type JoinTokensService } from './features/serv
 import type { Server } from './features/servers/servers-repository.ts';
 import { createServersService, type ServersService } from './features/servers/servers-service.ts';
 import { createRetentionService, type RetentionService } from './features/retention/retention-service.ts';
-import { forgetting } from './features/settings/forgetting.ts';
+import { createForgetting, type Forgetting } from './features/settings/forgetting.ts';
 import { createSettings, type Settings } from './features/settings/settings.ts';
 import { createRuleSets, type RuleSets } from './features/rule-sets/rule-sets-service.ts';
 import { createContentReader } from './features/subscriptions/content-reader.ts';
@@ -136,7 +136,11 @@ export function createFeatures(deps: FeaturesDeps): Features {
     background,
     follow: async (configIds, message) => await follow.settingsChanged(configIds, message),
   });
-  const forget = forgetting((scope) => background.run('forget settings', async () => await layers.forget(scope)));
+  const forgetting = createForgetting({
+    store,
+    forget: layers.forget,
+    run: (task) => background.run('forget settings', task),
+  });
   const changed = (subscriptionId: string): void => {
     background.run('follow a subscription', async () => await follow.subscriptionChanged(subscriptionId));
   };
@@ -144,12 +148,13 @@ export function createFeatures(deps: FeaturesDeps): Features {
     ...createSubscriptionFeatures(deps, changed),
     retention: createRetentionService({ store, clock, queue, rules: retentionOf(settings), stopping: deps.stopping }),
     ...made,
-    ...createClientFeatures(deps),
-    ...createServerFeatures(deps, deployments, forget),
+    ...withoutSettings(createClientFeatures(deps), store, forgetting),
+    ...createServerFeatures(deps, deployments, forgetting),
     settings: layers,
     deployments,
     deployHeld: async () => await follow.deployHeld(),
     followLeft: async () => {
+      await forgetting.left();
       for (const id of await follow.left()) changed(id);
       await follow.ruleSetsChanged();
     },
@@ -163,12 +168,14 @@ export function createFeatures(deps: FeaturesDeps): Features {
   };
 }
 
+/** A client that goes takes with it what was written for it. */
+const withoutSettings = (features: ClientFeatures, store: Store, { around }: Forgetting): ClientFeatures => ({
+  ...features,
+  clients: around(features.clients, async (id) => (await store.clients.find(id))?.name, 'user'),
+});
+
 /** Servers, what they say and are given, and what is meant for them. */
-function createServerFeatures(
-  deps: FeaturesDeps,
-  deployments: DeploymentsService,
-  forget: ReturnType<typeof forgetting>,
-) {
+function createServerFeatures(deps: FeaturesDeps, deployments: DeploymentsService, { around }: Forgetting) {
   const { store, presence, clock, newId, queue, desired, identity, log } = deps;
   const statuses = createStatuses({ store, presence, deployments, queue });
   const engines = createEnginesService({ store, files: deps.engineFiles, clock, queue });
@@ -189,9 +196,13 @@ function createServerFeatures(
   return {
     statuses,
     engines,
-    servers: forget(servers, async (id) => (await store.servers.find(id))?.name, 'server'),
+    servers: around(servers, async (id) => (await store.servers.find(id))?.name, 'server'),
     joinTokens: createJoinTokensService({ store, clock, newId, randomBytes: deps.randomBytes, pin: identity.pin }),
-    environments: forget(createEnvironmentsService({ store, clock }), async (name) => name, 'environment'),
+    environments: around(
+      createEnvironmentsService({ store, clock }),
+      async (name) => (await store.environments.find(name))?.name,
+      'environment',
+    ),
     assignments: createAssignmentsService({ store, clock, newId, servers }),
     newcomers: createNewcomers({ store, presence, deployments, clock, log }),
   };

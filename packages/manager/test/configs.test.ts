@@ -208,3 +208,21 @@ test('a config that servers run cannot be deleted', async () => {
   await client.configs.remove({ params, headers: anyRevision });
   expect(await codeOf(client.configs.get({ params }))).toBe('config.not-found');
 });
+
+test('who may not move servers cannot have versions deployed by themselves', async () => {
+  await using manager = await openHome();
+  const { token } = await manager.client.tokens.create({ body: { name: 'bert', role: 'operator' } });
+  const bert = manager.clientOf(token);
+  const recipe = { name: 'second', subscriptions: ['demo'] };
+  expect(await codeOf(bert.configs.create({ body: { ...recipe, auto_deploy: true } }))).toBe('auth.forbidden');
+  await bert.configs.create({ body: recipe });
+  const change = { params: { id: 'second' }, headers: anyRevision };
+  expect(await codeOf(bert.configs.update({ ...change, body: { auto_deploy: true } }))).toBe('auth.forbidden');
+  expect(await codeOf(bert.configs.replace({ ...change, body: { ...recipe, auto_deploy: true } }))).toBe(
+    'auth.forbidden',
+  );
+  await manager.client.configs.update({ ...change, body: { auto_deploy: true } });
+  const kept = await bert.configs.update({ ...change, body: { auto_deploy: true, tests_block: false } });
+  expect(kept).toMatchObject({ auto_deploy: true, tests_block: false });
+  expect((await bert.configs.update({ ...change, body: { auto_deploy: false } })).auto_deploy).toBe(false);
+});

@@ -17,7 +17,3 @@ export function languageOf(env: Readonly<Record<string, string | undefined>>): L
 }
 
 export const english: Language = { name: 'en', text: (words) => words, problem: () => undefined };
-
-/** The catalogue of a language is loaded only where it is spoken. */
-export const openLanguage = async (name: LanguageName): Promise<Language> =>
-  name === 'en' ? english : (await import('./ru.ts')).russian;

@@ -65,7 +65,10 @@ export const problems: Readonly<Record<string, ProblemWords>> = {
     'Токен недействителен',
     'Войдите: sboxmgr login   ·   или назовите файл с действующим токеном: --token-file FILE',
   ),
-  'auth.forbidden': words('Токену это не разрешено', 'Возьмите токен с правом, названным в подробностях.'),
+  'auth.forbidden': words(
+    'Токену это не разрешено',
+    'Попросите того, кому можно, или возьмите токен с правом из подробностей. Кому что можно: sboxmgr role list',
+  ),
   'auth.out-of-bounds': words(
     'Это за пределами ваших границ',
     'Ваши границы: sboxmgr whoami. Это может сделать тот, у кого они шире.',

@@ -21,7 +21,7 @@ const linkSchema = z
   .check(z.regex(/^(?:https?:\/\/|tg:\/\/|mailto:)[\x21-\x7e]{1,1000}$/, 'must be an address as https://example.com'));
 const bytesSchema = z.int().check(z.minimum(0));
 const line = (most: number) =>
-  z.string().check(z.maxLength(most), z.regex(/^[^\p{Cc}]*$/u, 'must be one line without control characters'));
+  z.string().check(z.maxLength(most), z.regex(/^[ -~\u00a0-\uffff]*$/, 'must be one line without control characters'));
 const hwidModes = ['off', 'optional', 'required'] as const;
 /** What programs name themselves with. */
 export const hwidPattern = /^[\x21-\x7e]{1,128}$/;

@@ -150,7 +150,7 @@ export const configs = {
     body: configPatchSchema,
     ok: { status: 200, schema: configSchema },
     problems: [...changeProblems, ...recipeProblems, 'config.exists', 'subscription.not-found'],
-    example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: { auto_deploy: true } },
+    example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: { tests_block: true } },
   }),
   remove: route({
     id: 'deleteConfig',

@@ -13,11 +13,12 @@ export const createConfigsRoutes = (
   questions: ConfigQuestions,
 ): Handlers<OperatorContract['configs']> => ({
   list: async ({ query }, { caller }) => await service.list({ ...query, projects: projectsOf(caller, query.project) }),
-  create: async ({ query, body }, { caller }) =>
-    await service.create(body, { author: caller.name, draft: query.draft }),
+  create: async ({ query, body }, { caller }) => await service.create(body, caller, query.draft),
   get: async ({ params, query }, { caller }) => await service.get(params.id, mayReveal(query.reveal, caller)),
-  replace: async ({ params, headers, body }) => await service.replace(params.id, headers['if-match'], body),
-  update: async ({ params, headers, body }) => await service.update(params.id, headers['if-match'], body),
+  replace: async ({ params: { id }, headers, body }, { caller }) =>
+    await service.replace({ id, ifMatch: headers['if-match'], caller }, body),
+  update: async ({ params: { id }, headers, body }, { caller }) =>
+    await service.update({ id, ifMatch: headers['if-match'], caller }, body),
   remove: async ({ params, headers }) => await service.remove(params.id, headers['if-match']),
   generate: async ({ params, body }, { caller }) => {
     const { created, version } = await service.generate(params.id, { ...body, author: caller.name });

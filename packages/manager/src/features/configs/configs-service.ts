@@ -1,4 +1,5 @@
 import { isoTime, ProblemError, redactedMark, type Clock, type NewId } from '@sbox/core';
+import type { Caller } from '@sbox/daemon/serve';
 import { diffConfigs } from '@sbox/engines/sing-box/render';
 import { findCountry, hideSecrets } from '@sbox/pipeline';
 import { writtenSettingsSchema, type configWriteSchema } from '@sbox/protocol';
@@ -6,6 +7,7 @@ import { createTwoFilesPatch } from 'diff';
 import * as z from 'zod/mini';
 import { readPage, toPage, type InProjects, type PageQuery } from '../../database/page.ts';
 import type { Repositories, Store } from '../../database/store.ts';
+import { refuseBeyond } from '../../access/grant.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
 import { omit } from '../../omit.ts';
 import { hidePatch, readHidden } from '../hidden.ts';
@@ -51,8 +53,10 @@ export const createConfigsService = (deps: ConfigsDeps) => ({
 /** What people write down. */
 function recipesOf(deps: ConfigsDeps) {
   const { store, clock } = deps;
-  const write = async (id: string, ifMatch: string, change: RecipeChange) => {
-    const configId = await store.transaction(async (tx) => await writeRecipe(tx, clock, { id, ifMatch, change }));
+  const write = async ({ id, ifMatch, caller }: Rewriting, change: RecipeChange) => {
+    const configId = await store.transaction(
+      async (tx) => await writeRecipe(tx, clock, { id, ifMatch, caller, change }),
+    );
     return await view(store, await find(store, configId));
   };
 
@@ -63,11 +67,13 @@ function recipesOf(deps: ConfigsDeps) {
       return { items: await Promise.all(items.map(async (config) => await view(store, config))), next_cursor };
     },
     get: async (id: string, reveal: boolean) => await view(store, await find(store, id), reveal),
-    create: async (recipe: ConfigWrite, origin: FirstOrigin) => await createConfig(deps, recipe, origin),
-    replace: async (id: string, ifMatch: string, recipe: ConfigWrite) =>
-      await write(id, ifMatch, () => omit(recipe, 'engine')),
-    update: async (id: string, ifMatch: string, { settings, ...change }: ConfigChange) =>
-      await write(id, ifMatch, (stored) => ({
+    create: async (recipe: ConfigWrite, caller: Caller, draft: boolean) => {
+      if (recipe.auto_deploy) refuseAutoDeploy(caller);
+      return await createConfig(deps, recipe, { author: caller.name, draft });
+    },
+    replace: async (what: Rewriting, recipe: ConfigWrite) => await write(what, () => omit(recipe, 'engine')),
+    update: async (what: Rewriting, { settings, ...change }: ConfigChange) =>
+      await write(what, (stored) => ({
         ...given(change),
         ...(settings ? { settings: mergeSettings(stored.settings, settings) } : {}),
       })),
@@ -135,12 +141,22 @@ async function createConfig(deps: ConfigsDeps, { subscriptions: names, ...recipe
   return await view(store, await find(store, config.id));
 }
 
+interface Rewriting {
+  readonly id: string;
+  readonly ifMatch: string;
+  readonly caller: Caller;
+}
+
+/** Versions that deploy themselves move servers: who may not do that may not have it done either. */
+const refuseAutoDeploy = (caller: Caller): void =>
+  refuseBeyond(caller, ['configs:deploy'], 'have versions deployed by themselves');
+
 type RecipeChange = (stored: Config) => Partial<Omit<ConfigWrite, 'engine'>>;
 
 async function writeRecipe(
   tx: Repositories,
   clock: Clock,
-  { id, ifMatch, change }: { readonly id: string; readonly ifMatch: string; readonly change: RecipeChange },
+  { id, ifMatch, caller, change }: Rewriting & { readonly change: RecipeChange },
 ): Promise<string> {
   const config = await find(tx, id);
   checkRevision(ifMatch, config.revision);
@@ -148,6 +164,7 @@ async function writeRecipe(
   if (parts.name !== undefined) await refuseDouble(tx, parts.name, config.id);
   const subscriptions = names ? await resolveSubscriptions(tx, names) : config.subscriptions;
   const next = await withSecrets(tx, { ...config, ...parts, subscriptions }, config);
+  if (next.auto_deploy && !config.auto_deploy) refuseAutoDeploy(caller);
   await refuseForeignParts(tx, next);
   await checkRecipe(tx, next);
   const written = { revision: config.revision + 1, updated_at: isoTime(clock.now()) };
