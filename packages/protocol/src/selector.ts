@@ -69,8 +69,7 @@ export const matchesSelector = (selector: Selector, labels: Labels): boolean =>
 
 /** In one way of writing it, so that equal selectors are equal texts. */
 export const printSelector = (selector: Selector): string =>
-  selector
-    .map(({ label, operator, values }) => operators[operator].print(label, values.toSorted()))
+  [...new Set(selector.map(({ label, operator, values }) => operators[operator].print(label, values.toSorted())))]
     .toSorted()
     .join(',');
 

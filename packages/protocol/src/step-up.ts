@@ -12,6 +12,8 @@ export const stepUpOperations: ReadonlySet<string> = new Set([
   'deleteUser',
   'createToken',
   'createJoinToken',
+  // A program that servers run.
+  'addEngine',
   'exportConfig',
   'getServerBundle',
 ]);

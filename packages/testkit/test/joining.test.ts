@@ -120,7 +120,7 @@ const operatorMethods = (client: ReturnType<typeof createOperatorClient>) => {
   return {
     'get configs': () => client.configs.list(),
     'generate config': () => client.configs.generate({ params: { id: 'scoped' }, body: {} }),
-    'update config': () => client.configs.update({ params: { id: 'scoped' }, headers, body: { auto_deploy: true } }),
+    'update config': () => client.configs.update({ params: { id: 'scoped' }, headers, body: { tests_block: true } }),
     'delete config': () => client.configs.remove({ params: { id: 'scoped' }, headers }),
     'get subscriptions': () => client.subscriptions.list(),
     'add subscription': () => client.subscriptions.add({ body: { name: 'added', source } }),

@@ -292,6 +292,9 @@ export const rollback = withClient(async (client, call) => {
     body: { version: readVersion(arg(call, 1)), message: text(call, 'message') ?? '' },
   });
   call.out.talk(`version ${made.version} is like version ${arg(call, 1)}`);
+  const layers = await client.settings.list({ query: { limit: 1 } }).catch(() => ({ items: [] }));
+  if (layers.items.length > 0)
+    call.out.talk('settings in layers stay as they are, and the next version reads them again: sboxmgr settings list');
   if (call.options['deploy'] === false) {
     await call.out.thing(made, () => call.out.text(versionLine(made)));
     return 0;

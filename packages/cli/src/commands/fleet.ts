@@ -1,9 +1,9 @@
-import { chmod, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { compareGenerations, fromProblem, ProblemError, type Generation } from '@sbox/core';
 import { arg, flag, text, texts, wholeNumber, type Call } from '../command.ts';
 import { connect, type OperatorClient } from '../connection.ts';
 import { placeChange, placeOf, printLabels } from './labels.ts';
+import { writeWhole } from '../write-file.ts';
 import { age, configNames, everyPage, withClient } from './remote.ts';
 import { engineOf, isInSync, orderKey, printServer, runsOf, why, type Server } from './server-text.ts';
 
@@ -74,13 +74,6 @@ export const editServer = withClient(async (client, call) => {
 const describePlace = ({ environment, labels }: Server): string =>
   `${environment === null ? 'no environment' : `environment ${environment}`}, ${printLabels(labels) || 'no labels'}`;
 
-/** Writes a secret so that it never stands in a file that others may read. */
-async function writeSecret(file: string, content: string | Uint8Array): Promise<void> {
-  await writeFile(`${file}.tmp`, content, { mode: 0o600 });
-  await chmod(`${file}.tmp`, 0o600);
-  await rename(`${file}.tmp`, file);
-}
-
 export const joinToken = withClient(async (client, call) => {
   const name = text(call, 'name');
   const made = await client.joinTokens.create({
@@ -88,7 +81,7 @@ export const joinToken = withClient(async (client, call) => {
   });
   const file = text(call, 'file');
   if (file !== undefined) {
-    await writeSecret(path.resolve(call.host.cwd, file), `${made.token}\n`);
+    await writeWhole(path.resolve(call.host.cwd, file), `${made.token}\n`);
     call.out.talk(`wrote ${file} (mode 0600), good until ${made.expires_at}`);
     return;
   }
@@ -151,7 +144,7 @@ export const bundle = withClient(async (client, call) => {
   const { desired } = await client.servers.get({ params: { id: name } });
   const { bytes } = await client.servers.bundle({ params: { id: name }, query: { engine: withEngine } });
   const file = path.resolve(call.host.cwd, text(call, 'file') ?? `${name}.sbox.tar`);
-  await writeSecret(file, bytes ?? new Uint8Array());
+  await writeWhole(file, bytes ?? new Uint8Array());
   const { pin } = await client.system.status();
   call.out.talk(
     `wrote ${file} (mode 0600: it holds secrets). On the server:\n  sboxagent import ${path.basename(file)}      (the first time with --pin ${pin})`,

@@ -65,6 +65,19 @@ async function change(client: OperatorClient, call: Call, scope: string, values:
   const { revision } = await client.settings.get({ params });
   const body = { values, ...reason(call) };
   await told(await client.settings.update({ params, headers: { 'if-match': `"${revision}"` }, body }), call);
+  await warnOfNobody(client, call, scope);
+}
+
+/** Values may be there before what they are for; a name that was typed wrong looks the same. */
+async function warnOfNobody(client: OperatorClient, call: Call, scope: string): Promise<void> {
+  const [kind, ...rest] = scope.split(':');
+  const name = rest.join(':');
+  const asked = kind === 'environment' ? client.environments.get({ params: { name } }) : undefined;
+  const found = kind === 'server' ? client.servers.get({ params: { id: name } }) : asked;
+  await found?.catch((error: unknown) => {
+    if (error instanceof ProblemError && error.code === `${kind}.not-found`)
+      call.out.talk(`there is no ${kind} ${name} yet: the values wait for one of that name`);
+  });
 }
 
 const removed = (typed: readonly string[]): Record<string, null> => Object.fromEntries(typed.map((key) => [key, null]));

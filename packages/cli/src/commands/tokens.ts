@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { ProblemError } from '@sbox/core';
 import { roleNames } from '@sbox/protocol';
@@ -29,6 +30,11 @@ export const create = withClient(async (client, call) => {
       fix: `--role ${roleNames.join('|')}   ·   or --permission status:read`,
     });
   const bounds = boundsOf(call);
+  const file = text(call, 'file');
+  const target = file === undefined ? undefined : path.resolve(call.host.cwd, file);
+  // The secret of another token would be gone for good.
+  if (target !== undefined && existsSync(target))
+    throw new ProblemError('command.usage', `${file} is there already`, { fix: '--file ANOTHER-FILE' });
   const made = await client.tokens.create({
     body: {
       name: arg(call, 0),
@@ -38,9 +44,8 @@ export const create = withClient(async (client, call) => {
       personal: flag(call, 'personal'),
     },
   });
-  const file = text(call, 'file');
-  if (file !== undefined) {
-    await writeWhole(path.resolve(call.host.cwd, file), `${made.token}\n`);
+  if (target !== undefined) {
+    await writeWhole(target, `${made.token}\n`);
     call.out.talk(`wrote ${file} (mode 0600): ${made.id}`);
     return;
   }
