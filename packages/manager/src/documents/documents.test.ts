@@ -55,7 +55,7 @@ describe('the reference page', () => {
         '-H "Authorization: Bearer $(cat "$SBOXMGR_TOKEN_FILE")"',
         "-H 'if-match: *'",
         "-H 'content-type: application/merge-patch+json'",
-        `-d '{"auto_deploy":true}'`,
+        `-d '{"tests_block":true}'`,
       ].join(' \\\n  '),
     );
   });
