@@ -43,7 +43,7 @@ function jest(name: string, options: readonly string[]): Check {
   return {
     name,
     command: node(...flags, 'node_modules/jest/bin/jest.js', ...report, ...options),
-    maxMinutes: isNightly ? 60 : 20,
+    maxMinutes: isNightly ? 60 : 40,
     reportFile,
   };
 }
@@ -70,7 +70,7 @@ const checks: Check[] = [
   {
     name: 'fuzz',
     command: node('packages/testkit/fuzz/fuzz.ts', ...(isNightly ? ['--deep'] : [])),
-    maxMinutes: isNightly ? 60 : 5,
+    maxMinutes: isNightly ? 60 : 10,
   },
   { name: 'fresh machine', command: ['scripts/test-fresh'], maxMinutes: 45 },
 ];
