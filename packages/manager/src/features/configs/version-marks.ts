@@ -1,6 +1,7 @@
 import type { PolicyFinding } from '@sbox/pipeline';
 import type { Kysely, Updateable } from 'kysely';
 import type { ConfigVersionRow, Tables } from '../../database/schema.ts';
+import { removeRenditions } from './remove-renditions.ts';
 
 export type VersionState = 'draft' | 'published';
 
@@ -102,15 +103,11 @@ export function marksOf(db: Kysely<Tables>, tenant_id: string): MarksRepository 
         .where('config_id', '=', config_id)
         .where('version', '=', version)
         .execute();
-      const digests = made.map(({ digest }) => digest);
-      if (digests.length === 0) return;
-      const used = db.selectFrom('config_version_renditions').select('digest').where('tenant_id', '=', tenant_id);
-      await db
-        .deleteFrom('renditions')
-        .where('tenant_id', '=', tenant_id)
-        .where('digest', 'in', digests)
-        .where('digest', 'not in', used)
-        .execute();
+      await removeRenditions(
+        db,
+        tenant_id,
+        made.map(({ digest }) => digest),
+      );
     },
   };
 }

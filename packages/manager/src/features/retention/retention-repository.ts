@@ -2,6 +2,7 @@ import type { AgentStatus } from '@sbox/protocol';
 import type { Kysely } from 'kysely';
 import type { ContentStore } from '../../database/content-store.ts';
 import type { Tables } from '../../database/schema.ts';
+import { removeRenditions } from '../configs/remove-renditions.ts';
 import type { KeptReason, Stored, Uses } from './retention-plan.ts';
 
 /** A config or a subscription. */
@@ -267,22 +268,6 @@ const removalsOf = (db: Kysely<Tables>, tenant_id: string): Removals => ({
       .execute();
   },
 });
-
-/** Asks only about these digests: over all that is stored the same question would hold up everybody. */
-async function removeRenditions(db: Kysely<Tables>, tenant_id: string, digests: readonly string[]): Promise<void> {
-  if (digests.length === 0) return;
-  const used = db
-    .selectFrom('config_version_renditions')
-    .select('digest')
-    .where('tenant_id', '=', tenant_id)
-    .where('digest', 'in', digests);
-  await db
-    .deleteFrom('renditions')
-    .where('tenant_id', '=', tenant_id)
-    .where('digest', 'in', digests)
-    .where('digest', 'not in', used)
-    .execute();
-}
 
 async function removeBlobs(
   db: Kysely<Tables>,
