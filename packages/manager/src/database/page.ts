@@ -1,4 +1,6 @@
 import { ProblemError } from '@sbox/core';
+import type { SelectQueryBuilder } from 'kysely';
+import type { Tables } from './schema.ts';
 
 /** Where a page begins: behind the row with these sort values. */
 export type PageKey = readonly (string | number)[];
@@ -43,4 +45,21 @@ export function toPage<T>(
   const next =
     rows.length > limit && last !== undefined ? Buffer.from(JSON.stringify(keyOf(last))).toString('base64url') : null;
   return { items, next_cursor: next };
+}
+
+/** Tables whose rows are listed by when they were made. */
+type Dated = 'deployments' | 'join_tokens' | 'setting_overrides';
+
+/** One page and a row more, the newest first; `after` is [created_at, id]. */
+export function newestFirst<T extends Dated, O>(rows: SelectQueryBuilder<Tables, T, O>, { limit, after }: PageRequest) {
+  // Each of them has these columns, which the compiler does not follow through a parameter.
+  const query = (rows as unknown as SelectQueryBuilder<Tables, Dated, O>)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit + 1);
+  if (!after) return query;
+  const [time, id] = after.map(String) as [string, string];
+  return query.where((where) =>
+    where.or([where('created_at', '<', time), where.and([where('created_at', '=', time), where('id', '<', id)])]),
+  );
 }

@@ -60,14 +60,7 @@ const layerSchema = named(
 const changedSchema = named(
   'SettingChange',
   'A changed layer, and the configs that got a new version by it.',
-  z.object({
-    scope: z.string(),
-    values: z.record(z.string(), z.unknown()),
-    version: countSchema,
-    revision: countSchema,
-    author: z.nullable(z.string()),
-    message: z.string(),
-    updated_at: z.nullable(timeSchema),
+  z.extend(layerSchema, {
     /** What follows: configs with their new versions. */
     configs: z.array(z.object({ name: z.string(), version: countSchema })),
   }),

@@ -174,6 +174,14 @@ const exampleBody = {
 const writes = 'subscriptions:write' as const;
 const reads = 'subscriptions:read' as const;
 const notFound = 'subscription.not-found' as const;
+const changeProblems = [
+  'request.invalid',
+  notFound,
+  'subscription.exists',
+  'project.mismatch',
+  'precondition.required',
+  'precondition.failed',
+] as const;
 const contentProblems = [
   'subscription.html',
   'subscription.empty',
@@ -250,14 +258,7 @@ export const subscriptions = {
     headers: ifMatchHeaders,
     body: subscriptionWriteSchema,
     ok: { status: 200, schema: subscriptionSchema },
-    problems: [
-      'request.invalid',
-      notFound,
-      'subscription.exists',
-      'project.mismatch',
-      'precondition.required',
-      'precondition.failed',
-    ],
+    problems: changeProblems,
     example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: exampleBody },
   }),
   update: route({
@@ -270,14 +271,7 @@ export const subscriptions = {
     headers: ifMatchHeaders,
     body: subscriptionPatchSchema,
     ok: { status: 200, schema: subscriptionSchema },
-    problems: [
-      'request.invalid',
-      notFound,
-      'subscription.exists',
-      'project.mismatch',
-      'precondition.required',
-      'precondition.failed',
-    ],
+    problems: changeProblems,
     example: { params: { id: 'example' }, headers: { 'if-match': '*' }, body: { refresh_every: '2h' } },
   }),
   remove: route({

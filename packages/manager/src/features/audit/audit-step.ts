@@ -29,7 +29,7 @@ const changing: ReadonlySet<string> = new Set(['finishOidc']);
 
 const changes = ({ method, id }: Route): boolean => (method === 'get' ? changing.has(id) : !unrecorded.has(id));
 
-/** Words that a query takes for true, as `z.stringbool` reads them. */
+/** Words that mean yes. The query takes only one of them; who tried another way is written down too. */
 const yes = /^(?:true|1|yes|on|y|enabled)$/i;
 
 /** A read whose answer has secrets in it. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { PageRequest } from '../../database/page.ts';
+import { newestFirst, type PageRequest } from '../../database/page.ts';
 import type { DeploymentRow, DeploymentServerRow, Tables } from '../../database/schema.ts';
 import { omit } from '../../omit.ts';
 import type { DeploymentState, HaltReason, ServerState } from './deployment-plan.ts';
@@ -70,18 +70,8 @@ function readsOf(db: Kysely<Tables>, tenant_id: string): Reads {
       const row = await deployments().where('id', '=', id).executeTakeFirst();
       return row && (await withServers([row]))[0];
     },
-    async list({ limit, after }) {
-      let query = deployments()
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1);
-      if (after) {
-        const [time, id] = after.map(String) as [string, string];
-        query = query.where((where) =>
-          where.or([where('created_at', '<', time), where.and([where('created_at', '=', time), where('id', '<', id)])]),
-        );
-      }
-      return await withServers(await query.execute());
+    async list(page) {
+      return await withServers(await newestFirst(deployments(), page).execute());
     },
     async running(configId) {
       let query = deployments().where('state', '=', 'running').orderBy('created_at');

@@ -2,7 +2,7 @@ import type { Labels } from '@sbox/protocol';
 import type { Kysely } from 'kysely';
 import type { JoinTokenRow, Tables } from '../../database/schema.ts';
 import { omit } from '../../omit.ts';
-import type { PageRequest } from '../../database/page.ts';
+import { newestFirst, type PageRequest } from '../../database/page.ts';
 import type { Place } from '../assignments/meant.ts';
 
 export interface JoinTokenRecord extends Omit<JoinTokenRow, 'tenant_id' | 'labels'> {
@@ -64,18 +64,8 @@ export function joinTokensOf(db: Kysely<Tables>, tenant_id: string): JoinTokensR
         .executeTakeFirst();
       return burned !== undefined;
     },
-    async listTokens({ limit, after }) {
-      let query = tokens()
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1);
-      if (after) {
-        const [time, id] = after.map(String) as [string, string];
-        query = query.where((where) =>
-          where.or([where('created_at', '<', time), where.and([where('created_at', '=', time), where('id', '<', id)])]),
-        );
-      }
-      return (await query.execute()).map(bare);
+    async listTokens(page) {
+      return (await newestFirst(tokens(), page).execute()).map(bare);
     },
     async removeToken(id) {
       const { numDeletedRows } = await db

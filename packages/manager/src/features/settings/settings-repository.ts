@@ -1,6 +1,6 @@
 import { parseScope } from '@sbox/protocol';
 import type { Kysely } from 'kysely';
-import type { PageRequest } from '../../database/page.ts';
+import { newestFirst, type PageRequest } from '../../database/page.ts';
 import type { SettingLayerRow, SettingOverrideRow, SettingVersionRow, Tables } from '../../database/schema.ts';
 import { omit } from '../../omit.ts';
 import { sortLayers, type SettingLayer, type SettingValues } from './layers.ts';
@@ -144,18 +144,8 @@ function overridesOf(db: Kysely<Tables>, tenant_id: string): Overrides {
     async removeOverride(id) {
       await db.deleteFrom('setting_overrides').where('tenant_id', '=', tenant_id).where('id', '=', id).execute();
     },
-    async listOverrides({ limit, after }) {
-      let query = overrides()
-        .orderBy('created_at', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit + 1);
-      if (after) {
-        const [time, id] = after.map(String) as [string, string];
-        query = query.where((where) =>
-          where.or([where('created_at', '<', time), where.and([where('created_at', '=', time), where('id', '<', id)])]),
-        );
-      }
-      return (await query.execute()).map(readOverride);
+    async listOverrides(page) {
+      return (await newestFirst(overrides(), page).execute()).map(readOverride);
     },
     dueOverrides: async (now, limit) =>
       (await overrides().where('ends_at', '<=', now).orderBy('ends_at').limit(limit).execute()).map(readOverride),
