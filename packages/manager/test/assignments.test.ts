@@ -1,19 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { createKeyPair } from '@sbox/daemon/keys';
-import { systemClock, type ProblemError } from '@sbox/core';
+import { systemClock } from '@sbox/core';
 import type { ManagerOverrides } from '../src/manager.ts';
-import { codeOf, joinAgent, openManager, type TestAgent, type TestManager } from './open-manager.ts';
+import { codeOf, joinAgent, openManager, problemOf, type TestAgent, type TestManager } from './open-manager.ts';
 
 const link = (name: string, host = 1) => `trojan://example-password@192.0.2.${host}:443#${name}`;
 const headers = { 'if-match': '*' };
-
-const problemOf = async (attempt: Promise<unknown>): Promise<ProblemError> =>
-  await attempt.then(
-    () => {
-      throw new Error('it was taken');
-    },
-    (error: unknown) => error as ProblemError,
-  );
 
 /** Asks until the answer fits. */
 async function until<T>(ask: () => Promise<T>, fits: (found: T) => boolean): Promise<T> {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ProblemError } from '@sbox/core';
 import type { FreezeWindow } from '@sbox/protocol';
-import { codeOf, joinAgent, openManager, type TestAgent, type TestManager } from './open-manager.ts';
+import { codeOf, joinAgent, openManager, problemOf, type TestAgent, type TestManager } from './open-manager.ts';
 
 const link = (name: string, host = 1) => `trojan://example-password@192.0.2.${host}:443#${name}`;
 const anyRevision = { 'if-match': '*' };
@@ -9,14 +8,6 @@ const hourMs = 3_600_000;
 
 const now = (aheadMs = 0): string => new Date(Date.now() + aheadMs).toISOString();
 const frozenNow = (): FreezeWindow => ({ name: 'fair', reason: 'the fair', from: now(-hourMs), to: now(hourMs) });
-
-const problemOf = async (attempt: Promise<unknown>): Promise<ProblemError> =>
-  await attempt.then(
-    () => {
-      throw new Error('it was taken');
-    },
-    (error: unknown) => error as ProblemError,
-  );
 
 /** Asks until the answer fits. */
 async function until<T>(ask: () => Promise<T>, fits: (found: T) => boolean): Promise<T> {

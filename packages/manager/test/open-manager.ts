@@ -225,6 +225,15 @@ export async function joinAgent(
   return agent;
 }
 
+/** The problem that something is refused with. */
+export const problemOf = async (attempt: Promise<unknown>): Promise<ProblemError> =>
+  await attempt.then(
+    () => {
+      throw new Error('it was taken');
+    },
+    (error: unknown) => error as ProblemError,
+  );
+
 export async function codeOf(attempt: Promise<unknown>): Promise<string> {
   try {
     await attempt;
