@@ -5,7 +5,7 @@ const report: JestReport = {
   numPassedTests: 10,
   numFailedTests: 0,
   numRuntimeErrorTestSuites: 0,
-  testResults: [{ assertionResults: [{ status: 'passed', fullName: 'a' }] }],
+  testResults: [{ name: '/p/a.test.ts', assertionResults: [{ status: 'passed', fullName: 'a' }] }],
 };
 const ok = (name: string): Outcome => ({ name, isOk: true, seconds: 1 });
 const bad = (name: string): Outcome => ({ name, isOk: false, seconds: 1 });
@@ -47,9 +47,21 @@ test('a run that left no report is a failure', () => {
 });
 
 test('skipped tests are named', () => {
-  const skipped = [{ assertionResults: [{ status: 'pending', fullName: 'thirty kills' }] }];
+  const skipped = [{ name: '/p/a.test.ts', assertionResults: [{ status: 'pending', fullName: 'thirty kills' }] }];
   const run = { ...ok('tests'), report: { ...report, testResults: skipped } };
   expect(summarize([run], ['fresh machine: why']).text).toContain(
     'left out:\n  fresh machine: why\n  test: thirty kills',
   );
+});
+
+test('what failed is said again at the end, with the beginning of why', () => {
+  const failureMessages = [`\u001B[31mError: late\u001B[39m\n${'    at a\n'.repeat(100)}`];
+  const testResults = [
+    { name: '/p/a.test.ts', assertionResults: [{ status: 'failed', fullName: 'a works', failureMessages }] },
+    { name: '/p/b.test.ts', message: 'SyntaxError: no', assertionResults: [] },
+  ];
+  const { text } = summarize([{ ...bad('tests'), report: { ...report, numFailedTests: 1, testResults } }], []);
+  expect(text).toContain('failed tests:\n  a works (/p/a.test.ts)\n      Error: late\n');
+  expect(text).toContain('  /p/b.test.ts\n      SyntaxError: no');
+  expect(text.split('\n').length).toBeLessThan(30);
 });

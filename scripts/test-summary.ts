@@ -1,12 +1,21 @@
 // What ./scripts/test prints at its end, from the outcome of each check and jest's report.
 
+import { stripVTControlCharacters } from 'node:util';
+
+const linesOfFailure = 12;
+
 /** The part of jest's `--json` report that is read here. */
 export interface JestReport {
   numPassedTests: number;
   numFailedTests: number;
   /** Files that could not even be loaded; none of their tests is counted above. */
   numRuntimeErrorTestSuites: number;
-  testResults: { assertionResults: { status: string; fullName: string }[] }[];
+  testResults: {
+    name: string;
+    /** What jest says of the file as a whole: why it could not be loaded, or all of its failures. */
+    message?: string;
+    assertionResults: { status: string; fullName: string; failureMessages?: string[] }[];
+  }[];
 }
 
 export interface Outcome {
@@ -19,6 +28,25 @@ export interface Outcome {
 
 const failedTests = ({ report }: Outcome): number =>
   (report?.numFailedTests ?? 0) + (report?.numRuntimeErrorTestSuites ?? 0);
+
+const firstLines = (text: string): string =>
+  stripVTControlCharacters(text).split('\n').slice(0, linesOfFailure).join('\n      ');
+
+/** Each failed test with the beginning of what it said: the end of a long log is what gets read, or kept. */
+function failureLines(outcomes: readonly Outcome[]): string[] {
+  const files = outcomes.flatMap(({ report }) => report?.testResults ?? []);
+  return files.flatMap(({ name, message = '', assertionResults }) => {
+    const failed = assertionResults.filter(({ status }) => status === 'failed');
+    const unloaded = assertionResults.length === 0 && message !== '' ? [`  ${name}\n      ${firstLines(message)}`] : [];
+    return [
+      ...unloaded,
+      ...failed.map(
+        ({ fullName, failureMessages = [] }) =>
+          `  ${fullName} (${name})\n      ${firstLines(failureMessages.join('\n'))}`,
+      ),
+    ];
+  });
+}
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
 
@@ -45,6 +73,8 @@ export function summarize(outcomes: readonly Outcome[], leftOut: readonly string
   }
   lines.push('', 'left out:', ...[...leftOut, ...skipped].map((line) => `  ${line}`));
   if (leftOut.length + skipped.length === 0) lines.push('  nothing');
+  const failures = failureLines(outcomes);
+  if (failures.length > 0) lines.push('', 'failed tests:', ...failures);
   lines.push('', `${passed} passed, ${failed} failed`);
   return { text: lines.join('\n'), failed };
 }

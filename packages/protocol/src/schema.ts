@@ -25,12 +25,22 @@ export const durationSchema = z.string().check(
   z.refine((text) => parseDuration(text) !== undefined, 'longer than a hundred years'),
 );
 
+/**
+ * A whole number in an address or a query, in decimal digits. Number() alone would read an empty text as 0 and `0x10`
+ * as 16. Callers may hand in the number itself.
+ */
+export const integerSchema = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) =>
+  z.pipe(
+    z.transform((input: unknown) => (typeof input === 'string' && /^-?\d{1,16}$/.test(input) ? Number(input) : input)),
+    z.int().check(z.minimum(minimum), z.maximum(maximum)),
+  );
+
 /** `{id}` takes an id or a name. */
 export const idParams = z.object({ id: idSchema });
-export const versionParams = z.object({ id: idSchema, version: z.coerce.number().check(z.int(), z.minimum(1)) });
+export const versionParams = z.object({ id: idSchema, version: integerSchema(1) });
 
 export const pageQuery = z.strictObject({
-  limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(1000)), 50),
+  limit: z.prefault(integerSchema(1, 1000), 50),
   cursor: z.optional(z.string().check(z.maxLength(512))),
 });
 export const page = <S extends z.ZodMiniType>(item: S) =>

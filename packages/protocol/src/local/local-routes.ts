@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { agentStatusSchema, reloadPlanSchema } from '../agent/status.ts';
 import { eventSchema } from '../operator/system.ts';
 import { route } from '../route.ts';
-import { countSchema, idSchema, named, pageQuery, timeSchema, page } from '../schema.ts';
+import { countSchema, idSchema, integerSchema, named, pageQuery, timeSchema, page } from '../schema.ts';
 
 const processSchema = named(
   'Process',
@@ -195,7 +195,7 @@ export const localRoutes = {
     query: z.strictObject({
       ...fileQuery,
       /** Taken back after so long unless it is confirmed. */
-      confirm_ms: z.optional(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(86_400_000))),
+      confirm_ms: z.optional(integerSchema(1, 86_400_000)),
     }),
     rawBody: 'application/octet-stream',
     ok: { status: 202, schema: z.object({ ...handedSchema, digests: z.array(z.string()) }) },
@@ -247,7 +247,7 @@ export const localRoutes = {
     permission: 'events:read',
     query: z.strictObject({
       unit: z.optional(z.string()),
-      lines: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(1000)), 100),
+      lines: z.prefault(integerSchema(1, 1000), 100),
     }),
     ok: { status: 200, schema: z.object({ items: z.array(z.object({ unit: z.string(), line: z.string() })) }) },
     problems: ['request.invalid', 'unit.not-found'],

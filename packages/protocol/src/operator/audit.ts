@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import { route } from '../route.ts';
-import { countSchema, named, page, pageQuery, timeSchema } from '../schema.ts';
+import { countSchema, integerSchema, named, page, pageQuery, timeSchema } from '../schema.ts';
 
 const hashSchema = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-const seqSchema = z.coerce.number().check(z.int(), z.minimum(1));
+const seqSchema = integerSchema(1);
 const word = z.string().check(z.minLength(1), z.maxLength(128));
 
 const auditEntrySchema = named(
@@ -111,9 +111,9 @@ export const audit = {
     permission: 'audit:read',
     query: z.strictObject({
       /** The number of the last entry that the caller has. */
-      after: z._default(z.coerce.number().check(z.int(), z.minimum(0)), 0),
+      after: z.prefault(integerSchema(0), 0),
       /** Of entries; an answer with fewer is the last one. */
-      limit: z._default(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(mostExported)), mostExported),
+      limit: z.prefault(integerSchema(1, mostExported), mostExported),
     }),
     ok: { status: 200, bytes: 'application/x-ndjson' },
     problems: ['request.invalid'],

@@ -7,8 +7,9 @@ import {
   idSchema,
   idempotencyHeaders,
   ifMatchHeaders,
-  named,
+  integerSchema,
   nameSchema,
+  named,
   page,
   pageQuery,
   revealQuery,
@@ -155,7 +156,7 @@ const ttlSchema = durationSchema.check(
 const scopeParams = z.object({ scope: scopeSchema });
 const scopeVersionParams = z.object({
   scope: scopeSchema,
-  version: z.coerce.number().check(z.int(), z.minimum(1)),
+  version: integerSchema(1),
 });
 const whoFields = {
   server: z.optional(idSchema),
@@ -332,7 +333,7 @@ export const settings = {
     summary: 'What changed in a version of a scope, against the one before or against another',
     permission: reads,
     params: scopeVersionParams,
-    query: z.strictObject({ against: z.optional(z.coerce.number().check(z.int(), z.minimum(0))) }),
+    query: z.strictObject({ against: z.optional(integerSchema(0)) }),
     ok: { status: 200, schema: diffSchema },
     problems: ['request.invalid', 'settings.version-not-found'],
     example: { params: { scope: 'global', version: '1' } },

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { named, timeSchema, flagSchema } from '../schema.ts';
+import { flagSchema, integerSchema, named, timeSchema } from '../schema.ts';
 import { route } from '../route.ts';
 import { sessionSchema } from './people.ts';
 
@@ -23,7 +23,7 @@ export const singleSignOn = {
       /** Of a program: it gets a code instead of the browser getting a session. The digest of what only it knows. */
       challenge: z.optional(challengeSchema),
       /** Where on the machine of the browser the program listens for the code; the code is shown without it. */
-      port: z.optional(z.coerce.number().check(z.int(), z.minimum(1024), z.maximum(65535))),
+      port: z.optional(integerSchema(1024, 65535)),
     }),
     ok: { status: 302 },
     problems: ['request.invalid', 'oidc.off', 'oidc.unavailable', 'auth.insecure'],

@@ -4,18 +4,19 @@ import { route } from '../route.ts';
 import {
   countSchema,
   durationSchema,
+  flagSchema,
   idParams,
   idSchema,
   idempotencyHeaders,
   ifMatchHeaders,
-  named,
+  integerSchema,
   nameSchema,
+  named,
   page,
   pageQuery,
   revealQuery,
   timeSchema,
   versionParams,
-  flagSchema,
 } from '../schema.ts';
 
 /** Where the text comes from: an address that is fetched on a schedule, or text that was handed in. */
@@ -344,7 +345,7 @@ export const subscriptions = {
     summary: 'What changed in a snapshot, against the one before or against another',
     permission: reads,
     params: versionParams,
-    query: z.strictObject({ against: z.optional(z.coerce.number().check(z.int(), z.minimum(0))) }),
+    query: z.strictObject({ against: z.optional(integerSchema(0)) }),
     ok: { status: 200, schema: subscriptionDiffSchema },
     problems: [notFound, 'subscription.version-not-found', 'request.invalid'],
     example: { params: { id: 'example', version: '1' } },
