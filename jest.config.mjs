@@ -4,6 +4,9 @@ const root = import.meta.dirname;
 const packages = ['core', 'protocol', 'formats', 'engines', 'pipeline', 'daemon', 'manager', 'agent', 'cli', 'testkit'];
 const folders = [...packages.map((name) => `packages/${name}`), 'scripts', 'examples'];
 
+/** Whose tests start whole managers and agents. */
+const startsPrograms = new Set(['packages/testkit']);
+
 /** @type {import('jest').Config} */
 export default {
   projects: folders.map((folder) => ({
@@ -13,6 +16,7 @@ export default {
     testMatch: ['<rootDir>/**/*.test.ts'],
     modulePathIgnorePatterns: ['/\\.tsbuild/'],
     extensionsToTreatAsEsm: ['.ts'],
+    ...(startsPrograms.has(folder) ? { globalSetup: path.join(root, '.ci/jest/build-programs.mjs') } : {}),
     transform: { '\\.ts$': path.join(root, '.ci/jest/esbuild-transformer.mjs') },
   })),
   // Real engines and daemons take their time on a busy machine; a test that hangs still ends.

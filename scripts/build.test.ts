@@ -13,7 +13,13 @@ const dir = mkdtempSync(path.join(process.env['SBOX_TEST_DIR'] ?? tmpdir(), 'sbo
 let inputs: [file: string, bytes: number][] = [];
 
 beforeAll(async () => {
-  const { metafile } = (await build({ ...shared, ...programs.sboxagent, write: false, metafile: true })) as {
+  const { metafile } = (await build({
+    ...shared,
+    ...programs.sboxagent,
+    outdir: dir,
+    write: false,
+    metafile: true,
+  })) as {
     metafile: Metafile;
   };
   inputs = Object.values(metafile.outputs).flatMap((output) =>
@@ -60,7 +66,7 @@ type Failed = Error & { readonly code: number; readonly stderr: string };
 
 test('the bundles run: what is loaded late is found there too', async () => {
   await build({ ...shared, ...programs.sboxmgr, outdir: path.join(dir, 'sboxmgr') });
-  await build({ ...shared, ...programs.sboxagent, outfile: path.join(dir, 'sboxagent.cjs') });
+  await build({ ...shared, ...programs.sboxagent, outdir: path.join(dir, 'sboxagent') });
   writeFileSync(path.join(dir, 'nodes.txt'), 'trojan://secret@192.0.2.1:443#Amsterdam');
   const sboxmgr = async (...words: string[]) =>
     await run(process.execPath, [path.join(dir, 'sboxmgr/main.mjs'), ...words], { cwd: dir });
@@ -86,6 +92,6 @@ test('the bundles run: what is loaded late is found there too', async () => {
   expect(said).toEqual([{ ready: true }, { index: 0, outcome: { blame: { places: [], more: 0 } } }]);
   const failed = await sboxmgr('status', '--manager', 'http://127.0.0.1:9').catch((error: unknown) => error as Failed);
   expect(failed).toMatchObject({ code: 6, stderr: expect.stringContaining('cannot reach manager') });
-  const { stdout } = await run(process.execPath, [path.join(dir, 'sboxagent.cjs'), '--version']);
+  const { stdout } = await run(process.execPath, [path.join(dir, 'sboxagent/main.cjs'), '--version']);
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -1,13 +1,12 @@
 // Bundles both programs into dist/, for Node 24 without node_modules:
 //   dist/sboxmgr/main.mjs    with better-sqlite3 and its ready-built binaries beside it
 //   dist/sboxagent/main.cjs  one file; CommonJS, because ESM's node:http loads a second undici into the agent's memory
-import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
 const root = path.join(import.meta.dirname, '..');
-const dist = path.join(root, 'dist');
 
 /** Options of both bundles. */
 export const shared = {
@@ -29,7 +28,6 @@ export const programs = {
       'policy-worker': 'packages/manager/src/features/policies/policy-worker.ts',
       'read-worker': 'packages/manager/src/features/subscriptions/read-worker.ts',
     },
-    outdir: 'dist/sboxmgr',
     format: 'esm',
     outExtension: { '.js': '.mjs' },
     // Commands that need no manager must not load one.
@@ -40,9 +38,9 @@ export const programs = {
     },
   },
   sboxagent: {
-    entryPoints: ['packages/agent/src/main.ts'],
-    outfile: 'dist/sboxagent/main.cjs',
+    entryPoints: { main: 'packages/agent/src/main.ts' },
     format: 'cjs',
+    outExtension: { '.js': '.cjs' },
     minify: true,
   },
 } satisfies Record<string, BuildOptions>;
@@ -60,17 +58,24 @@ function copySqlite(target: string): void {
   });
 }
 
-async function main(): Promise<void> {
-  rmSync(dist, { recursive: true, force: true });
+/** Both programs into a directory that does not have to be there; answers what was written, with sizes in bytes. */
+export async function buildInto(directory: string): Promise<ReadonlyMap<string, number>> {
+  rmSync(directory, { recursive: true, force: true });
+  const written = new Map<string, number>();
   for (const [name, options] of Object.entries(programs)) {
-    const { metafile } = await build({ ...shared, ...options, metafile: true });
-    mkdirSync(path.join(dist, name), { recursive: true });
-    writeFileSync(path.join(dist, name, 'meta.json'), JSON.stringify(metafile));
-    for (const output of Object.keys(metafile.outputs).filter((file) => /\.[cm]js$/.test(file))) {
-      console.log(`${output}  ${(statSync(path.join(root, output)).size / 1024).toFixed(0)} KiB`);
-    }
+    const outdir = path.join(directory, name);
+    const { metafile } = await build({ ...shared, ...options, outdir, metafile: true });
+    writeFileSync(path.join(outdir, 'meta.json'), JSON.stringify(metafile));
+    for (const output of Object.keys(metafile.outputs).filter((file) => /\.[cm]js$/.test(file)))
+      written.set(output, statSync(path.join(root, output)).size);
   }
-  copySqlite(path.join(dist, 'sboxmgr/node_modules/better-sqlite3'));
+  copySqlite(path.join(directory, 'sboxmgr/node_modules/better-sqlite3'));
+  return written;
+}
+
+async function main(): Promise<void> {
+  for (const [file, bytes] of await buildInto(path.join(root, 'dist')))
+    console.log(`${file}  ${(bytes / 1024).toFixed(0)} KiB`);
 }
 
 if (import.meta.main) {

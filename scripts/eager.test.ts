@@ -6,7 +6,7 @@ import { programs, shared } from './build.ts';
 let outputs: Metafile['outputs'] = {};
 
 beforeAll(async () => {
-  const options = { ...shared, ...programs.sboxmgr, write: false, metafile: true } as const;
+  const options = { ...shared, ...programs.sboxmgr, outdir: 'dist/sboxmgr', write: false, metafile: true } as const;
   ({ outputs } = (await build(options)).metafile);
 });
 

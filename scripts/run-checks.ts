@@ -94,6 +94,7 @@ async function run({ command: [program = '', ...args], maxMinutes }: Check): Pro
       ...process.env,
       CI: 'true',
       SBOX_TEST_DIR: testDirectory,
+      SBOX_PROGRAMS: path.join(root, 'dist'),
       // Tests start hundreds of managers and agents from the same sources.
       NODE_COMPILE_CACHE: path.join(testDirectory, 'compiled'),
       ...(isNightly ? { SBOX_TEST_ALL: '1' } : {}),

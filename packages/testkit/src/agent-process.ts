@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { createClient, localRoutes, type Client } from '@sbox/protocol';
 import { runCommand, type Ended } from './commands.ts';
+import { programFiles } from './programs.ts';
 import { startProcess, type RunningProcess } from './processes.ts';
 import { pinnedSingBox } from './sing-box.ts';
 import { socketTransport } from './socket-transport.ts';
@@ -15,7 +16,7 @@ export interface AgentProcessOptions {
   dir: string;
   /** More settings, as environment variables without the prefix: `SYNC_WAIT`. */
   settings?: Readonly<Record<string, string>>;
-  /** What runs; the sources otherwise. */
+  /** What runs; `programFiles` otherwise. */
   program?: AgentProgram;
 }
 
@@ -40,7 +41,6 @@ export interface AgentProcess extends AsyncDisposable {
   enginePid(): Promise<number | undefined>;
 }
 
-const sources: AgentProgram = { file: path.join(import.meta.dirname, '../../agent/src/main.ts') };
 const pollMs = 25;
 
 /** Quick retries: a test waits for verdicts, not for politeness. */
@@ -53,7 +53,11 @@ const quick = {
   APPLY_SWAP: 'off',
 };
 
-export function createAgentProcess({ dir, settings = {}, program = sources }: AgentProcessOptions): AgentProcess {
+export function createAgentProcess({
+  dir,
+  settings = {},
+  program = { file: programFiles.sboxagent },
+}: AgentProcessOptions): AgentProcess {
   const own = Object.entries({
     ...quick,
     STATE_DIR: path.join(dir, 'state'),

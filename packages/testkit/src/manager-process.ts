@@ -4,6 +4,7 @@ import path from 'node:path';
 import { openConnection, type Connection } from '@sbox/cli/connection';
 import { systemClock } from '@sbox/core';
 import { runCommand, type Ended } from './commands.ts';
+import { programFiles } from './programs.ts';
 import { startProcess, type RunningProcess } from './processes.ts';
 import { pinnedSingBox } from './sing-box.ts';
 
@@ -33,8 +34,6 @@ export interface ManagerProcess extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-const program = path.join(import.meta.dirname, '../../cli/src/main.ts');
-
 /** Loopback may be fetched from: providers of tests are there. */
 export async function startManagerProcess({
   dir,
@@ -49,7 +48,7 @@ export async function startManagerProcess({
       command: process.execPath,
       args: [
         '--disable-warning=ExperimentalWarning',
-        program,
+        programFiles.sboxmgr,
         'serve',
         '--data',
         dir,
@@ -89,7 +88,7 @@ export async function startManagerProcess({
     client: connection.client,
     transport: connection.transport,
     caFile,
-    command: async (...words) => await runCommand([program, ...words], commandEnv, path.dirname(dir)),
+    command: async (...words) => await runCommand([programFiles.sboxmgr, ...words], commandEnv, path.dirname(dir)),
     get process() {
       return running;
     },
