@@ -35,7 +35,7 @@ const forbidden: readonly [pattern: RegExp, why: string][] = [
   [/packages\/formats\//, 'subscriptions are never parsed on a server'],
   [/sing-box\/(render\.ts|profile\.ts|nodes\/|compose\/|dialects\/)/, 'servers do not render'],
   [/packages\/manager\//, 'the manager is another program'],
-  [/node_modules\/(kysely|better-sqlite3|js-yaml|@peculiar)\//, "these are the manager's"],
+  [/node_modules\/(kysely|js-yaml|@peculiar)\//, "these are the manager's"],
 ];
 
 test.each(forbidden)('the agent has no %s: %s', (pattern) => {

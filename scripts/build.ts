@@ -1,8 +1,7 @@
 // Bundles both programs into dist/, for Node 24 without node_modules:
-//   dist/sboxmgr/main.mjs    with better-sqlite3 and its ready-built binaries beside it
+//   dist/sboxmgr/main.mjs    with the parts beside it that only some commands load
 //   dist/sboxagent/main.cjs  one file; CommonJS, because ESM's node:http loads a second undici into the agent's memory
-import { cpSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
@@ -32,7 +31,7 @@ export const programs = {
     outExtension: { '.js': '.mjs' },
     // Commands that need no manager must not load one.
     splitting: true,
-    external: ['better-sqlite3', 'pg-native'],
+    external: ['pg-native'],
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
@@ -45,19 +44,6 @@ export const programs = {
   },
 } satisfies Record<string, BuildOptions>;
 
-/** The library looks for its binary beside its own lib/, so both move as they are; other systems' binaries stay out. */
-function copySqlite(target: string): void {
-  const source = path.dirname(
-    createRequire(path.join(root, 'packages/manager/src/x.ts')).resolve('better-sqlite3/package.json'),
-  );
-  for (const part of ['package.json', 'LICENSE', 'lib'])
-    cpSync(path.join(source, part), path.join(target, part), { recursive: true });
-  cpSync(path.join(source, 'prebuilds'), path.join(target, 'prebuilds'), {
-    recursive: true,
-    filter: (file) => !file.endsWith('.node') || path.basename(file).startsWith('linux'),
-  });
-}
-
 /** Both programs into a directory that does not have to be there; answers what was written, with sizes in bytes. */
 export async function buildInto(directory: string): Promise<ReadonlyMap<string, number>> {
   rmSync(directory, { recursive: true, force: true });
@@ -69,7 +55,6 @@ export async function buildInto(directory: string): Promise<ReadonlyMap<string, 
     for (const output of Object.keys(metafile.outputs).filter((file) => /\.[cm]js$/.test(file)))
       written.set(output, statSync(path.join(root, output)).size);
   }
-  copySqlite(path.join(directory, 'sboxmgr/node_modules/better-sqlite3'));
   return written;
 }
 

@@ -1,6 +1,9 @@
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { ProblemError } from '@sbox/core';
-import SqliteDatabase from 'better-sqlite3';
+
+/** Of SQLite (https://sqlite.org/rescode.html#busy): another holds the lock. */
+const busy = 5;
 
 /**
  * Keeps a second manager away from the same data, as long as this process lives: the lock is one of the kernel's, so
@@ -8,12 +11,12 @@ import SqliteDatabase from 'better-sqlite3';
  * @throws ProblemError `manager.running`
  */
 export function lockDataDirectory(directory: string): Disposable {
-  const lock = new SqliteDatabase(path.join(directory, 'lock'), { timeout: 0 });
+  const lock = new DatabaseSync(path.join(directory, 'lock'), { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+    if ((error as { errcode?: number }).errcode !== busy) throw error;
     throw new ProblemError('manager.running', `another manager works on ${directory}`, { cause: error });
   }
   return { [Symbol.dispose]: () => void lock.close() };

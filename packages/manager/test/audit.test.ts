@@ -1,8 +1,8 @@
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { createFakeClock, type FakeClock } from '@sbox/core';
 import { operatorContract, type AuditEntry } from '@sbox/protocol';
-import SqliteDatabase from 'better-sqlite3';
 import { sendDay } from './first-day.ts';
 import { codeOf, createTransport, joinAgent, openManager, type TestManager } from './open-manager.ts';
 import { verifyAudit } from './verify-audit.ts';
@@ -35,7 +35,7 @@ async function pass(clock: FakeClock, isSo: () => Promise<boolean>): Promise<voi
 
 /** Changes the database behind the back of a manager that is stopped, as who has the machine can. */
 function tamper(manager: TestManager, ...statements: readonly string[]): void {
-  const database = new SqliteDatabase(path.join(manager.directory, 'data', 'sbox.db'));
+  const database = new DatabaseSync(path.join(manager.directory, 'data', 'sbox.db'));
   for (const statement of statements) database.exec(statement);
   database.close();
 }

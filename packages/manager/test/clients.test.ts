@@ -4,11 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { sha256, sha256Text } from '@sbox/daemon/keys';
 import { createLogger } from '@sbox/daemon/log';
 import { parseSubscription, type Node } from '@sbox/formats';
-import SqliteDatabase from 'better-sqlite3';
 import { ask, constant, nodeLinks, openServed } from './client-requests.ts';
 import { codeOf } from './open-manager.ts';
 
@@ -242,7 +242,7 @@ describe('a link', () => {
     expect(metrics).toContain('route="/sub/:token"');
     await manager.restart();
     const said = JSON.stringify([logged, metrics, await client.audit.list({}), await client.events.list({})]);
-    const database = new SqliteDatabase(path.join(manager.directory, 'data', 'sbox.db'), { readonly: true });
+    const database = new DatabaseSync(path.join(manager.directory, 'data', 'sbox.db'), { readOnly: true });
     const tables = database.prepare("select name from sqlite_master where type = 'table'").all() as { name: string }[];
     const stored = JSON.stringify(tables.map(({ name }) => database.prepare(`select * from "${name}"`).all()));
     database.close();

@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from '@jest/globals';
 import { createClient, operatorContract } from '@sbox/protocol';
-import SqliteDatabase from 'better-sqlite3';
 import { createTransport } from './open-manager.ts';
 import { verifyAudit } from './verify-audit.ts';
 
@@ -85,9 +85,9 @@ test('whatever was acknowledged is there after SIGKILL at any moment, whole and 
     });
     expect(items.find(({ name }) => name === again)?.id).toBe(id);
     await kill();
-    const database = new SqliteDatabase(path.join(data, 'sbox.db'));
-    expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
-    expect(database.pragma('foreign_key_check')).toEqual([]);
+    const database = new DatabaseSync(path.join(data, 'sbox.db'));
+    expect(database.prepare('pragma integrity_check').all()).toEqual([{ integrity_check: 'ok' }]);
+    expect(database.prepare('pragma foreign_key_check').all()).toEqual([]);
     const { count, last } = database.prepare('select count(*) count, max(seq) last from events').get() as never;
     expect(count).toBe(last);
     database.close();

@@ -1,6 +1,6 @@
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from '@jest/globals';
-import SqliteDatabase from 'better-sqlite3';
 import { openManager, type TestManager } from './open-manager.ts';
 
 const any = { 'if-match': '*' };
@@ -35,7 +35,7 @@ test('a manager that died before it forgot does it when it starts, and only of w
   await manager.client.servers.add({ body: { name: 'there' } });
   for (const scope of ['server:gone', 'server:there', 'server:planned']) await write(manager, scope);
   await manager.restart({}, async () => {
-    const database = new SqliteDatabase(path.join(manager.directory, 'data', 'sbox.db'));
+    const database = new DatabaseSync(path.join(manager.directory, 'data', 'sbox.db'));
     const mark = database.prepare("insert into meta (tenant_id, key, value) values ('main', ?, ?)");
     for (const scope of ['server:gone', 'server:there']) mark.run(`forget settings ${scope}`, scope);
     database.close();

@@ -78,13 +78,15 @@ describe.each(databases)('$name', ({ open }) => {
         bytes: 1,
         duration_ms: 1,
         code: null,
-        detail: null,
+        detail: `fetch ${index}`,
       });
     }
     const fetches = await subscriptions.listFetches('a', { limit: 999, after: undefined });
     expect(fetches).toHaveLength(200);
     expect(fetches[0]).toMatchObject({ id: 'f204', number: 205 });
-    expect((await subscriptions.lastFetches(['a', 'b'])).get('a')?.id).toBe('f204');
+    expect([...(await subscriptions.lastFetches(['a', 'b']))]).toEqual([
+      ['a', { at, outcome: 'unchanged', code: null, detail: 'fetch 204' }],
+    ]);
     await subscriptions.remove('a');
     expect(await subscriptions.listFetches('a', { limit: 9, after: undefined })).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from '@jest/globals';
 import { isoTime } from '@sbox/core';
-import SqliteDatabase from 'better-sqlite3';
 import { codeOf, joinAgent, openManager, type TestManager } from './open-manager.ts';
 
 const dayMs = 86_400_000;
@@ -18,9 +18,7 @@ const text = (nodes: number): string =>
 
 /** As if all of it had been done so long ago. */
 function makeOld({ directory }: TestManager, days: number, tagged: number[] = []): void {
-  using database = Object.assign(new SqliteDatabase(path.join(directory, 'data/sbox.db'), { timeout: 5000 }), {
-    [Symbol.dispose]: () => database.close(),
-  });
+  using database = new DatabaseSync(path.join(directory, 'data/sbox.db'), { timeout: 5000 });
   const at = isoTime(Date.now() - days * dayMs);
   database.prepare('update config_versions set created_at = ?, published_at = ?').run(at, at);
   database.prepare('update subscription_versions set created_at = ?').run(at);

@@ -1,15 +1,17 @@
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from '@jest/globals';
-import SqliteDatabase from 'better-sqlite3';
 import { cachedStatements } from './cached-statements.ts';
+import { forKysely } from './node-sqlite.ts';
 
 function open() {
-  const sqlite = new SqliteDatabase(':memory:');
+  const sqlite = new DatabaseSync(':memory:');
   const prepared: string[] = [];
+  const database = forKysely(sqlite);
   const cached = cachedStatements({
-    close: () => void sqlite.close(),
+    ...database,
     prepare: (sql) => {
       prepared.push(sql);
-      return sqlite.prepare(sql);
+      return database.prepare(sql);
     },
   });
   return { cached, prepared };

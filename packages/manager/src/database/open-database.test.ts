@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from '@jest/globals';
-import SqliteDatabase from 'better-sqlite3';
 import { openDatabase } from './open-database.ts';
 
 test('who has read in a transaction can write in it: no other process comes in between', async () => {
@@ -11,7 +11,7 @@ test('who has read in a transaction can write in it: no other process comes in b
   const write = (key: string) => ({ tenant_id: 'main', key, value: 'x' });
   {
     await using opened = await openDatabase(file);
-    const other = new SqliteDatabase(file, { timeout: 0 });
+    const other = new DatabaseSync(file, { timeout: 0 });
     const otherWrites = (): void =>
       void other.exec(`insert into meta (tenant_id, key, value) values ('main', 'theirs', 'x')`);
     await opened.db.transaction().execute(async (tx) => {

@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
 import { ProblemError } from '@sbox/core';
-import SqliteDatabase from 'better-sqlite3';
 import { CompiledQuery, Kysely, SqliteDialect, type DatabaseConnection, type Dialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { cachedStatements } from './cached-statements.ts';
@@ -16,6 +16,7 @@ import { policies } from './migrations/0009-policies.ts';
 import { clients } from './migrations/0010-clients.ts';
 import { keyframes } from './migrations/0011-keyframes.ts';
 import { scopes } from './migrations/0012-scopes.ts';
+import { forKysely } from './node-sqlite.ts';
 import type { Tables } from './schema.ts';
 
 export interface OpenDatabase extends AsyncDisposable {
@@ -24,19 +25,22 @@ export interface OpenDatabase extends AsyncDisposable {
 
 const busyTimeoutMs = 5000;
 
+/** The cache is in KiB when it is negative. */
+const pragmas = ['journal_mode = WAL', 'synchronous = FULL', 'foreign_keys = ON', 'cache_size = -16000'];
+
 /**
  * Opens the file, or `:memory:`, and brings its schema up to date. What a transaction has committed survives a loss of
  * power (WAL with synchronous FULL). One that is shared with a manager that runs stays as that one made it.
  */
 export async function openDatabase(file: string, { isShared = false } = {}): Promise<OpenDatabase> {
-  const sqlite = new SqliteDatabase(file, { timeout: busyTimeoutMs });
-  const db = new Kysely<Tables>({ dialect: lockingAtOnce(new SqliteDialect({ database: cachedStatements(sqlite) })) });
+  const sqlite = new DatabaseSync(file, { timeout: busyTimeoutMs });
+  const db = new Kysely<Tables>({
+    dialect: lockingAtOnce(new SqliteDialect({ database: cachedStatements(forKysely(sqlite)) })),
+  });
   try {
     // Before the first write, so that the WAL gets the same mode.
     if (file !== ':memory:') await chmod(file, 0o600);
-    sqlite.pragma('journal_mode = WAL');
-    sqlite.pragma('synchronous = FULL');
-    sqlite.pragma('foreign_keys = ON');
+    for (const pragma of pragmas) sqlite.exec(`pragma ${pragma}`);
     await migrate(db, isShared);
   } catch (error) {
     await db.destroy();

@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { expect, test } from '@jest/globals';
 import { createFakeClock, createNewId } from '@sbox/core';
 import { randomBytes } from '@sbox/daemon/keys';
-import SqliteDatabase from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { forKysely } from '../node-sqlite.ts';
 import { openDatabase } from '../open-database.ts';
 import { createStore } from '../store.ts';
 import { initial } from './0001-initial.ts';
@@ -15,15 +16,15 @@ const at = '2026-01-01T00:00:00.000Z';
 
 /** A database as the first version left it, with a config and its version 1. */
 async function writeFirst(file: string): Promise<void> {
-  const db = new Kysely<never>({ dialect: new SqliteDialect({ database: new SqliteDatabase(file) }) });
+  const db = new Kysely<never>({ dialect: new SqliteDialect({ database: forKysely(new DatabaseSync(file)) }) });
   const migrations = { '0001-initial': initial('blob') };
   await new Migrator({
     db,
     provider: { getMigrations: async () => await Promise.resolve(migrations) },
   }).migrateToLatest();
   await db.destroy();
-  const sqlite = new SqliteDatabase(file);
-  const insert = (table: string, row: Record<string, unknown>): void => {
+  const sqlite = new DatabaseSync(file);
+  const insert = (table: string, row: Record<string, SQLInputValue>): void => {
     const columns = Object.keys(row);
     const places = columns.map(() => '?').join(', ');
     sqlite.prepare(`insert into ${table} (${columns.join(', ')}) values (${places})`).run(...Object.values(row));

@@ -9,6 +9,8 @@ import type { FetchRow, SubscriptionRow, SubscriptionVersionRow, Tables } from '
 export type Subscription = Omit<SubscriptionRow, 'tenant_id'>;
 export type Snapshot = Omit<SubscriptionVersionRow, 'tenant_id' | 'parsed' | 'content' | 'base' | 'content_base'>;
 export type Fetch = Omit<FetchRow, 'tenant_id'>;
+/** What a subscription shows of its newest fetch. */
+export type LastFetch = Pick<Fetch, 'at' | 'outcome' | 'code' | 'detail'>;
 export type PackedSnapshot = Pick<SubscriptionVersionRow, 'parsed' | 'content'>;
 export interface Parsed {
   readonly nodes: readonly Node[];
@@ -44,7 +46,7 @@ export interface SubscriptionsRepository {
   insertFetch(fetch: Omit<Fetch, 'number'>): Promise<void>;
   /** Newest first; `after` is [number]. */
   listFetches(id: string, page: PageRequest): Promise<Fetch[]>;
-  lastFetches(ids: readonly string[]): Promise<Map<string, Fetch>>;
+  lastFetches(ids: readonly string[]): Promise<Map<string, LastFetch>>;
 }
 
 export function createSubscriptionsRepository(
@@ -214,9 +216,9 @@ function fetchesOf(db: Kysely<Tables>, tenant_id: string): Fetches {
             .onRef('fetches.subscription_id', '=', 'newest.subscription_id')
             .onRef('fetches.number', '=', 'newest.number'),
         )
-        .selectAll('fetches')
+        .select(['fetches.subscription_id', 'fetches.at', 'fetches.outcome', 'fetches.code', 'fetches.detail'])
         .execute();
-      return new Map(rows.map((row) => [row.subscription_id, bare(row)]));
+      return new Map(rows.map(({ subscription_id, ...last }) => [subscription_id, last]));
     },
   };
 }

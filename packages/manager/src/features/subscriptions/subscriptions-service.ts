@@ -10,7 +10,7 @@ import { checkRevision } from '../if-match.ts';
 import { readFacts } from './provider-facts.ts';
 import { nextFetchAt, type Refresher } from './subscription-refresh.ts';
 import { hideSource, readSource, type Source } from './subscription-source.ts';
-import type { Fetch, Snapshot, Subscription } from './subscriptions-repository.ts';
+import type { Fetch, LastFetch, Snapshot, Subscription } from './subscriptions-repository.ts';
 import { unfollowed } from './unfollowed.ts';
 
 export type SubscriptionWrite = z.output<typeof subscriptionWriteSchema>;
@@ -248,13 +248,13 @@ async function writeRow(
   return { row, hasNewSource };
 }
 
-function toView(row: Subscription, fetch: Fetch | undefined, reveal: boolean) {
+function toView(row: Subscription, lastFetch: LastFetch | undefined, reveal: boolean) {
   const source = JSON.parse(row.source) as Source;
   return {
     ...omit(row, 'etag', 'last_modified'),
     source: reveal ? source : hideSource(source),
     ...readFacts(row.usage),
-    last_fetch: fetch ? { at: fetch.at, outcome: fetch.outcome, code: fetch.code, detail: fetch.detail } : null,
+    last_fetch: lastFetch ?? null,
   };
 }
 
