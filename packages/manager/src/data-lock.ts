@@ -19,5 +19,5 @@ export function lockDataDirectory(directory: string): Disposable {
     if ((error as { errcode?: number }).errcode !== busy) throw error;
     throw new ProblemError('manager.running', `another manager works on ${directory}`, { cause: error });
   }
-  return { [Symbol.dispose]: () => void lock.close() };
+  return { [Symbol.dispose]: () => lock.close() };
 }

@@ -81,7 +81,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 }
 
 function createServer({ fetch, tls, upgrade, headersTimeoutMs = 10_000 }: ListenerOptions) {
-  const handle = getRequestListener(fetch, { overrideGlobalObjects: false, errorHandler: answerBadRequest });
+  const handle = getRequestListener(fetch, { errorHandler: answerBadRequest });
   // Several, when a client asks before it was answered.
   const answers = new WeakMap<Duplex, readonly ServerResponse[]>();
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {

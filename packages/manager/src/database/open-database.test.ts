@@ -13,7 +13,7 @@ test('who has read in a transaction can write in it: no other process comes in b
     await using opened = await openDatabase(file);
     const other = new DatabaseSync(file, { timeout: 0 });
     const otherWrites = (): void =>
-      void other.exec(`insert into meta (tenant_id, key, value) values ('main', 'theirs', 'x')`);
+      other.exec(`insert into meta (tenant_id, key, value) values ('main', 'theirs', 'x')`);
     await opened.db.transaction().execute(async (tx) => {
       expect(await tx.selectFrom('meta').selectAll().execute()).toEqual([]);
       expect(otherWrites).toThrow('database is locked');
