@@ -181,13 +181,13 @@ export async function startManagerDouble(options: ManagerDoubleOptions): Promise
       if (state.fault === 'lost-answer') throw new Error('the answer is lost');
       return await Promise.resolve({ server_id: token.serverId, name: body.name, server_time: isoTime(clock.now()) });
     },
-    desired: async ({ headers }, { signal }) => {
+    desired: async ({ headers }, { gone }) => {
       const waitS = Number(/wait=(\d+)/.exec(headers.prefer ?? '')?.[1] ?? 0);
       state.asking += 1;
       state.deepest = Math.max(state.deepest, state.asking);
       try {
         if (desired && headers['if-none-match'] === desired.etag && waitS > 0)
-          await hub.next('desired', waitS * 1000, signal);
+          await hub.next('desired', waitS * 1000, gone());
       } finally {
         state.asking -= 1;
       }

@@ -49,7 +49,7 @@ export function createExchange({
     requestId: 'req_1',
     trace: undefined,
     params,
-    signal: new AbortController().signal,
+    gone: () => new AbortController().signal,
     openBody: async function* () {
       yield await Promise.resolve(bytes);
     },

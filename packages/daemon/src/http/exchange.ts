@@ -55,8 +55,11 @@ export interface Exchange {
   readonly trace: Trace | undefined;
   /** Parameters of the path, decoded, not checked. */
   readonly params: Readonly<Record<string, string>>;
-  /** Aborts when the caller goes away. */
-  readonly signal: AbortSignal;
+  /**
+   * A signal that aborts when the caller goes away, made when it is asked for: most handlers never do. No getter: V8 gives
+   * each object with a getter of its own a shape of its own, which kept all of its request until a full collection.
+   */
+  readonly gone: () => AbortSignal;
   /** The body as it comes, for a route that reads it so. */
   readonly openBody: () => AsyncIterable<Uint8Array>;
   /** Sets a header of the answer, good or bad. */

@@ -68,9 +68,7 @@ function openExchange(c: Context, route: Route, options: MountOptions): Exchange
     requestId: c.get('requestId') as string,
     trace: c.get('trace') as Exchange['trace'],
     params: c.req.param(),
-    get signal() {
-      return c.req.raw.signal;
-    },
+    gone: () => c.req.raw.signal,
     openBody: () => c.req.raw.body ?? noBody(),
     setHeader: (name, value) => c.header(name, value, { append: name === 'set-cookie' }),
     respond: (body, status, headers) => c.body(body as Uint8Array<ArrayBuffer>, status as 200, { ...headers }),

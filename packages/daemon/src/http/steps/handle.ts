@@ -7,8 +7,8 @@ export interface RequestContext {
   readonly requestId: string;
   readonly caller: Caller;
   readonly remoteAddress: string;
-  /** Aborts when the caller goes away. */
-  readonly signal: AbortSignal;
+  /** Makes a signal that aborts when the caller goes away. */
+  readonly gone: () => AbortSignal;
   /** The body as it came. */
   readonly rawBody: Uint8Array;
   readonly request: Pick<GuardedRequest, 'headers' | 'remoteAddress' | 'connection'>;
@@ -30,10 +30,7 @@ const contextOf = (exchange: Exchange): RequestContext => ({
   requestId: exchange.requestId,
   caller: exchange.caller,
   remoteAddress: exchange.request.remoteAddress,
-  // Made when it is asked for: most handlers never do.
-  get signal() {
-    return exchange.signal;
-  },
+  gone: exchange.gone,
   rawBody: exchange.rawBody,
   request: exchange.request,
   setHeader: exchange.setHeader,

@@ -38,11 +38,11 @@ export function createAgentsRoutes(deps: AgentsDeps): Handlers<typeof agentRoute
   return {
     trust: async () => await Promise.resolve(deps.trust),
     enrol: async ({ body }) => await deps.enrol(body),
-    async desired({ headers }, { caller, signal }) {
+    async desired({ headers }, { caller, gone }) {
       clones.admit(caller.id, headers[bootHeader]);
       presence.seen(caller.id);
       const ask = { known: headers['if-none-match'], waitMs: waitOf(headers.prefer) };
-      return await desired.get(caller.id, { ...ask, signal: AbortSignal.any([signal, stopping]) });
+      return await desired.get(caller.id, { ...ask, signal: AbortSignal.any([gone(), stopping]) });
     },
     async blob({ params: { digest }, headers }, { caller }) {
       const manifests = await store.servers.recentManifests(caller.id, recentGenerations);
