@@ -16,7 +16,7 @@ interface Tagged {
 const maxLines = 200;
 
 /** What two configs mean differently, for people: the summary, then a line for each thing. */
-export function changesLines(changes: Changes): string[] {
+export function changesLines(changes: Changes, text: (english: string) => string = String): string[] {
   const { summary, outbounds, groups, rules, rule_sets, dns, inbounds, other } = changes;
   const lines = [
     ...tagged('', outbounds),
@@ -36,8 +36,17 @@ export function changesLines(changes: Changes): string[] {
     ...other.map((path) => `~ ${path}`),
   ];
   const more = lines.length - maxLines;
-  return [summary, ...lines.slice(0, maxLines), ...(more > 0 ? [`and ${more} more`] : [])];
+  return [summaryIn(summary, text), ...lines.slice(0, maxLines), ...(more > 0 ? [`and ${more} more`] : [])];
 }
+
+/** Its parts each; commas in brackets part words of one of them. */
+const summaryIn = (summary: string, text: (english: string) => string): string =>
+  text(summary) === summary
+    ? summary
+        .split(/, (?![^(]*\))/)
+        .map((part) => text(part))
+        .join(', ')
+    : text(summary);
 
 const tagged = (what: string, { added, removed, changed }: Tagged): string[] => [
   ...added.map((tag) => `+ ${what}${tag}`),

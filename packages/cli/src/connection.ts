@@ -43,6 +43,12 @@ export async function connect(call: Call): Promise<Connection> {
   return await openConnection({ url: choice.url, token, ca, label: labelOf(choice) }, call.host);
 }
 
+/** Whether a manager was named, by an option, a variable, a file or a context, or there is a token for the one that nobody names. */
+export async function knowsManager(call: Call): Promise<boolean> {
+  const choice = await chooseManager(call);
+  return !choice.isDefault || (await readToken(call, choice)) !== undefined;
+}
+
 /** The same without credentials, to get some. */
 export async function connectAnonymously(call: Call): Promise<Connection> {
   const choice = await chooseManager(call);

@@ -9,7 +9,7 @@ if (argv.length === 1 && ['--version', '-V'].includes(argv[0] ?? '')) process.st
 else await start();
 
 async function start(): Promise<void> {
-  const [{ systemClock }, { commands }, { runProgram }] = await Promise.all([
+  const [{ systemClock }, { commands }, { completeCommand, runProgram }] = await Promise.all([
     import('@sbox/core'),
     import('./commands.ts'),
     import('./program.ts'),
@@ -48,6 +48,8 @@ async function start(): Promise<void> {
         }
       : {}),
   });
+  // A shell waits for the end, not for connections that nobody needs any more.
+  if (argv[0] === completeCommand) process.exit();
   process.off('SIGINT', stop);
   process.off('SIGTERM', stop);
 }

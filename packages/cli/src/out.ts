@@ -8,6 +8,10 @@ export type OutputFormat = (typeof outputFormats)[number];
 export interface Column<T> {
   readonly title: string;
   readonly value: (row: T) => string | number | boolean | null | undefined;
+  /** Behind the others, with `-o wide` only. */
+  readonly isWide?: true;
+  /** What is longer is cut, except with `-o wide`. */
+  readonly mostChars?: number;
 }
 
 /** Data goes to stdout, talk to stderr, so that a pipe gets only data. */
@@ -16,7 +20,7 @@ export interface Out {
   readonly format: Exclude<OutputFormat, 'wide'>;
   /** Rows as a table, or as they are for programs. `whole` is what JSON and YAML show (the page, not its rows). */
   rows<T>(rows: readonly T[], columns: readonly Column<T>[], whole?: unknown): Promise<void>;
-  /** One thing; without a printer for people it is YAML. */
+  /** One thing; without a printer for people, who prints in English, it is YAML. */
   thing(value: unknown, forPeople?: () => string): Promise<void>;
   /** Exact text or bytes, whatever the format. */
   raw(text: string): void;
@@ -27,6 +31,8 @@ export interface Out {
   /** A problem: what, why, what to do. Answers the exit code. */
   problem(error: unknown): number;
 }
+
+const mostLines = 1000;
 
 interface OutOptions {
   readonly format: OutputFormat;
@@ -42,15 +48,18 @@ export function createOut({ format, quiet, verbose, stdout, stderr, language = e
     if (format === 'json') stdout(`${JSON.stringify(value, undefined, 2)}\n`);
     else stdout((await import('./yaml-text.ts')).stringify(value, { lineWidth: 0 }));
   };
+  /** Of many lines most are data. */
+  const inLanguage = (shown: string): string =>
+    shown.split('\n', mostLines + 1).length > mostLines ? shown : language.text(shown);
   return {
     format: format === 'wide' ? 'table' : format,
     async rows(rows, columns, whole = rows) {
       if (format === 'json' || format === 'yaml') await structured(whole);
       else if (format === 'name') for (const row of rows) stdout(`${nameOfRow(row, columns[0])}\n`);
-      else stdout(table(rows, format === 'wide' ? [...columns, ...moreColumns(rows, columns)] : columns));
+      else stdout(table(rows, format === 'wide' ? wideColumns(rows, columns) : narrowColumns(columns)));
     },
     async thing(value, forPeople) {
-      if ((format === 'table' || format === 'wide') && forPeople) stdout(`${forPeople()}\n`);
+      if ((format === 'table' || format === 'wide') && forPeople) stdout(`${inLanguage(forPeople())}\n`);
       else if (format === 'name') stdout(`${nameOf(value)}\n`);
       else await structured(value);
     },
@@ -74,6 +83,23 @@ const nameOf = (value: unknown): string => {
 /** What other commands take for a row stands first in its table; before what has no name stands its time. */
 const nameOfRow = <T>(row: T, first: Column<T> | undefined): string =>
   first === undefined || first.title === 'WHEN' ? nameOf(row) : String(first.value(row) ?? '');
+
+const narrowColumns = <T>(columns: readonly Column<T>[]): Column<T>[] =>
+  columns
+    .filter(({ isWide }) => isWide !== true)
+    .map(({ mostChars, ...column }) =>
+      mostChars === undefined ? column : { ...column, value: (row) => cut(column.value(row), mostChars) },
+    );
+
+const cut = <V>(value: V, most: number): V | string =>
+  typeof value === 'string' && value.length > most ? `${value.slice(0, most - 1).trimEnd()}…` : value;
+
+function wideColumns<T>(rows: readonly T[], columns: readonly Column<T>[]): Column<T>[] {
+  const [always = [], wide = []] = [false, true].map((isWide) =>
+    columns.filter((one) => (one.isWide ?? false) === isWide),
+  );
+  return [...always, ...wide, ...moreColumns(rows, columns)];
+}
 
 /** Every plain field that no column shows yet; what is secret in it stays hidden, as in every table. */
 function moreColumns<T>(rows: readonly T[], columns: readonly Column<T>[]): Column<T>[] {

@@ -4,38 +4,23 @@ import { stoppedDetail, type Call, type CommandRow, type Host, type OptionRow, t
 import { languageOf, type Language } from './language/language.ts';
 import { openLanguage } from './language/open-language.ts';
 import { createOut, outputFormats, type OutputFormat } from './out.ts';
+import { remoteOptions, sharedOptions } from './shared-options.ts';
 import { version } from './version.ts';
 
-/** Options that every command takes. */
-export const sharedOptions: readonly OptionRow[] = [
-  { flags: '-o, --output <format>', summary: `how to print data: ${outputFormats.join(', ')}`, preset: 'table' },
-  { flags: '--json', summary: 'the same as -o json' },
-  { flags: '-q, --quiet', summary: 'print data and errors only' },
-  { flags: '-v, --verbose', summary: 'say more when something breaks' },
-];
-
-/** Options of the commands that talk to a manager. */
-export const remoteOptions: readonly OptionRow[] = [
-  {
-    flags: '--context <name>',
-    summary: 'a manager by its name; see context',
-    preset: 'SBOXMGR_CONTEXT, else ./sboxmgr.yaml, else the one of context use',
-  },
-  { flags: '--manager <url>', summary: 'address of the manager', preset: 'SBOXMGR_URL, else http://127.0.0.1:4780' },
-  {
-    flags: '--token-file <file>',
-    summary: 'file with the access token',
-    preset:
-      'SBOXMGR_TOKEN_FILE, else that of the context, else the login, else ./.sbox/manager/admin-token or /var/lib/sboxmgr/admin-token',
-  },
-  { flags: '--ca-file <file>', summary: 'certificate of the CA of the manager (PEM)', preset: 'SBOXMGR_CA_FILE' },
-];
+/** What shells call, as `sboxmgr __complete -- WORD…`; in no help. */
+export const completeCommand = '__complete';
 
 /** Reads the arguments, runs the command, prints its problem if it has one. Answers the exit code. */
 export async function runProgram(rows: readonly CommandRow[], argv: readonly string[], host: Host): Promise<number> {
   let exitCode = 0;
   const language = await openLanguage(languageOf(host.env));
   const { text } = language;
+  if (argv[0] === completeCommand) {
+    // A shell asks while somebody types: what goes wrong is not said.
+    const { complete } = await import('./completion/complete.ts');
+    host.stdout(await complete(rows, argv.slice(argv[1] === '--' ? 2 : 1), { host, text }).catch(() => ''));
+    return 0;
+  }
   const program = new Command('sboxmgr')
     .description(text(programSummaries.program))
     .version(version, '-V, --version', text(programSummaries.version))

@@ -13,7 +13,9 @@ test('the audit log is listed, shown, exported and verified, with a manager and 
   expect((await run('token', 'revoke', 'gone')).code).toBe(3);
 
   const listed = await run('audit', 'list', '--since', '1h', '--result', 'ok');
-  expect(listed.stdout.split('\n')[1]).toMatch(/^2 .* ago +admin +\S*127\.0\.0\.1 +addServer +ok +server\.joined$/);
+  expect(listed.stdout.split('\n')[1]).toMatch(
+    /^2 .* ago +admin +\S*127\.0\.0\.1 +addServer +two +ok +server\.joined$/,
+  );
   const failed = JSON.parse((await run('audit', 'list', '--result', 'failed', '-o', 'json')).stdout) as unknown[];
   expect(failed).toMatchObject([{ seq: 3, action: 'deleteToken', object: { id: 'gone' }, code: 'token.not-found' }]);
   expect((await run('audit', 'show', '1')).stdout).toContain('action: addServer');
@@ -55,4 +57,13 @@ test('the audit log is listed, shown, exported and verified, with a manager and 
   expect(await broken(bare, '--key', 'all.ndjson')).toEqual([1, 'not proved']);
   expect((await verify('all.ndjson', '--key', 'broken.ndjson')).code).toBe(2);
   expect((await verify('gone.ndjson')).code).toBe(3);
+
+  // Names of what was named by its id, also of what is gone; the ids are in the wide table.
+  const { id } = JSON.parse((await run('server', 'show', 'three', '-o', 'json')).stdout) as { id: string };
+  expect((await run('server', 'edit', id, '--label', 'a=b')).code).toBe(0);
+  expect((await run('server', 'remove', 'two')).code).toBe(0);
+  const changed = (await run('audit', 'list', '--limit', '2')).stdout;
+  expect(changed).toMatch(/ deleteServer +two +ok [^]* updateServer +three +ok /);
+  expect(changed).not.toContain(id);
+  expect((await run('audit', 'list', '--limit', '2', '-o', 'wide')).stdout).toContain(id);
 });

@@ -63,6 +63,9 @@ test('named managers: added, used, shown, removed', async () => {
   expect(readFileSync(file, 'utf8')).not.toContain('sbox_');
   expect((await run(['subscription', 'list', '-o', 'name'])).stdout).toBe('');
   expect((await run(['subscription', 'list', '-o', 'name', '--context', 'second'])).stdout).toBe('second\n');
+  // What works without a manager asks the one of the context too.
+  expect((await run(['template', 'list', '--context', 'second'])).stdout).toMatch(/^NAME +PROJECT/);
+  expect((await run(['policy', 'list'])).stdout).toMatch(/^NAME .*CONFIGS/);
   expect((await run(['context', 'use', 'second'])).code).toBe(0);
   expect((await run(['subscription', 'list', '-o', 'name'])).stdout).toBe('second\n');
   expect((await run(['context', 'show'])).stdout).toBe(

@@ -37,6 +37,19 @@ test('servers are labelled, found by labels, and get what is meant for them', as
   expect(await refused('assignment', 'create', 'edges', '--selector', 'role=edge')).toContain('--config NAME');
   await run('assignment', 'create', 'edges', '--selector', 'role=edge', '--environment', 'prod', '--config', 'main');
   expect(await run('config', 'deploy', 'main', '--no-wait')).toContain('deployment ');
+  const chosen = await managed.run('config', 'deploy', 'main', '--environment', 'prod', '--no-wait');
+  expect(chosen).toMatchObject({ code: 0, stderr: expect.stringContaining('goes to 1 server: nl-1\n') as unknown });
+  expect(await run('config', 'deploy', 'main', '--selector', 'role=edge,!canary', '--no-wait')).toContain(
+    'deployment ',
+  );
+  expect(await refused('config', 'deploy', 'main', '--selector', 'role=none')).toMatch(/^5 .*role=none/s);
+  expect(await refused('config', 'deploy', 'main', '--environment', 'prod', '--server', 'nl-1')).toMatch(
+    /^2 .*one of/s,
+  );
+  expect(await run('config', 'diff', 'main', '1', '--against', '0', '--server', 'nl-1', '--text')).toContain(
+    '+++ version 1',
+  );
+  expect(await refused('config', 'diff', 'main', '1', '--server', 'nobody')).toMatch(/^3 .*server nobody/s);
   expect(await run('assignment', 'list')).toMatch(/edges +role=edge in prod +main +main@1 +1\n/);
   expect(await run('assignment', 'servers', 'edges')).toMatch(/nl-1 +yes +main@1 +new +prod/);
   expect(await refused('assignment', 'create', 'all', '--selector', '', '--config', 'main')).toMatch(
@@ -70,6 +83,13 @@ test('an environment is frozen, once or every week, and deployed to with a reaso
   const deploy = ['config', 'deploy', 'main', '--server', 'fi-1'];
   expect(await refused(...deploy)).toMatch(/^5 .*held is frozen until .*: fi-1/s);
   expect(await run(...deploy, '--override-freeze', 'a hole')).toContain('in spite of a freeze: a hole');
+  // What would be deployed by itself waits, and the list says so.
+  await run('config', 'edit', 'main', '--auto-deploy');
+  await run('settings', 'set', 'log_level=error', '--global');
+  const waits = async (): Promise<boolean> =>
+    (await managed.run('deployment', 'list')).stderr.includes('main: version 2 waits for the end of a freeze');
+  for (let turn = 0; turn < 100 && !(await waits()); turn += 1);
+  expect(await waits()).toBe(true);
   expect(await refused('env', 'unfreeze', 'held')).toContain('held has freeze-1, nights');
   await run('env', 'unfreeze', 'held', 'nights');
   expect(await run('env', 'unfreeze', 'held')).toContain('frozen   no');

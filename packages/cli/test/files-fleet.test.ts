@@ -37,6 +37,17 @@ function read(manager: Managed, dir: string): Record<string, string> {
   return Object.fromEntries(names.toSorted().map((name) => [name, readFileSync(path.join(root, name), 'utf8')]));
 }
 
+test('values of a server stand under its name: an id in a file is refused with it', async () => {
+  await using manager = await openManaged();
+  expect((await manager.run('server', 'add', 'nl-1')).code).toBe(0);
+  const { id } = JSON.parse((await manager.run('server', 'show', 'nl-1', '-o', 'json')).stdout) as { id: string };
+  write(manager, 'fleet', { [`settings/server.${id}.yaml`]: `scope: server:${id}\nvalues: { log_level: info }\n` });
+  expect(await manager.run('apply', '-f', 'fleet', '--yes')).toMatchObject({
+    code: 7,
+    stderr: expect.stringContaining('scope: is an id: write server:nl-1\n') as unknown,
+  });
+});
+
 test('every kind: applied, nothing left to do, exported, and the same on another manager', async () => {
   await using manager = await openManaged();
   write(manager, 'fleet', fleet);
@@ -100,6 +111,26 @@ test('every kind: changed field by field, and removed in an order that works', a
     code: 0,
     stdout: '0 to create, 0 to change, 0 to remove, 0 unchanged\n',
   });
+});
+
+test('values that the manager would refuse are found by the plan, with their places', async () => {
+  await using manager = await openManaged();
+  const template =
+    'engine: sing-box\ndescription: x\nparams: { door: { type: port, description: x, default: 1 } }\ndocument: { outbounds: [{ type: direct, tag: d }] }\n';
+  const values =
+    'scope: global\nvalues:\n  log_level: loud\n  log_levle: info\n  params.door: 70000\n  params.port: x\n  params.nowhere: 1\n  watch: 10s\n';
+  write(manager, 'fleet', { 'templates/own.yaml': template, 'settings/global.yaml': values });
+  const planned = await manager.run('plan', '-f', 'fleet');
+  expect(planned.code).toBe((await manager.run('apply', '-f', 'fleet', '--yes')).code);
+  expect(planned.stderr.split('\n').filter((line) => line.startsWith('settings/'))).toEqual([
+    expect.stringMatching(/^settings\/global\.yaml:3:\d+: values\.log_level: /),
+    'settings/global.yaml:4:14: values.log_levle: there is no such setting',
+    expect.stringMatching(/^settings\/global\.yaml:5:\d+: values\.params\.door: own: door: must be 1 to 65535$/),
+    expect.stringMatching(/^settings\/global\.yaml:6:\d+: values\.params\.port: /),
+    'settings/global.yaml:7:19: values.params.nowhere: no template has such a parameter',
+  ]);
+  write(manager, 'fleet', { 'settings/global.yaml': 'scope: global\nvalues: { watch: 10s, params.door: 70 }\n' });
+  expect((await manager.run('plan', '-f', 'fleet')).code).toBe(20);
 });
 
 test('a policy that comes with sbox: switched on by a file, and exported once it was', async () => {

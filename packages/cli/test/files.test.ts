@@ -164,19 +164,41 @@ test('an export is the same bytes each time, and on another manager after an app
   expect(JSON.stringify(read(other, 'again'))).not.toMatch(/revision|created_at|"id"/);
 });
 
-test('a template keeps its project', async () => {
+test('a template keeps its project, and its addresses where nothing in them looks secret', async () => {
   await using manager = await openManaged();
   const { 'subscriptions/main.yaml': links } = fleet;
+  const tested = (tag: string, url: string): string =>
+    `{ type: urltest, tag: ${tag}, outbounds: ['$nodes'], url: '${url}' }`;
+  const [open, own] = ['https://tests.test/geo/204', 'https://tests.test/sub/long-secret'];
+  const outbounds = `outbounds: [${tested('open', open)}, ${tested('own', own)}, `;
   write(manager, 'fleet', {
     'subscriptions/main.yaml': links,
-    'templates/edge.yaml': `${template}project: shop\n`,
+    'templates/edge.yaml': `${template.replace('outbounds: [', outbounds)}project: shop\n`,
     'configs/edge.yaml': 'project: shop\nsubscriptions: [main]\ntemplate: { name: edge }\n',
   });
   expect(await manager.runWith(env, 'apply', '-f', 'fleet', '--yes')).toMatchObject({ code: 0 });
   expect((await manager.run('template', 'list', '--remote', '--project', 'shop', '-o', 'name')).stdout).toBe('edge\n');
-  expect(await manager.run('export', '-d', 'out')).toMatchObject({ code: 0 });
-  expect(read(manager, 'out')['templates/edge.yaml']).toContain('\nproject: shop\n');
-  expect(await manager.run('plan', '-f', 'out')).toMatchObject({ code: 0 });
+  const exported = await manager.run('export', '-d', 'out');
+  expect(exported.stderr).toContain('templates/edge.yaml');
+  const text = read(manager, 'out')['templates/edge.yaml'] ?? '';
+  expect(text).toContain('\nproject: shop\n');
+  expect(text).toContain(open);
+  expect(text).not.toContain('long-secret');
+  // What is hidden is kept, also where something else of the template changes.
+  expect(await manager.run('apply', '-f', 'out', '--yes')).toMatchObject({ code: 0, stderr: 'nothing to do\n' });
+  write(manager, 'out', { 'templates/edge.yaml': text.replace('One port', 'A port') });
+  expect(await manager.run('apply', '-f', 'out', '--yes')).toMatchObject({ code: 0 });
+  const shown = await manager.run('template', 'show', 'edge', '--remote', '--reveal', '-o', 'yaml');
+  expect(shown.stdout).toContain('A port');
+  expect(shown.stdout).toContain(own);
+  // Under another name nothing is there to be kept.
+  const asShown = await manager.run('template', 'show', 'edge', '-o', 'json');
+  const { name, engine, description, params, document } = JSON.parse(asShown.stdout) as Record<string, unknown>;
+  write(manager, '.', { 'copy.json': JSON.stringify({ name, engine, description, params, document }) });
+  expect(await manager.run('template', 'create', 'copy', '--file', 'copy.json')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('the document has hidden parts') as unknown,
+  });
 });
 
 test('hidden values: kept where the manager has them, refused where it has none', async () => {
@@ -300,6 +322,7 @@ describe('bad files', () => {
       'configs/fields.yaml': 'colour: red\nsettings:\n  log_level: loud\n  urltset: 1\n',
       'configs/refers.yaml': 'subscriptions:\n  - good\n  - nobody\ntemplate: { name: no-such }\n',
       'configs/list.yaml': '- a\n',
+      'settings/global.yaml': 'scope: global\nvalues:\n  __proto__: 1\n',
       'assignments/x.yaml': 'selector: ""\nconfig: fields\n',
       'polices/x.yaml': 'name: x\n',
       'loose.yaml': 'name: x\n',
@@ -315,6 +338,7 @@ describe('bad files', () => {
       /^polices:1:1: is no kind of thing: there are /,
       /^templates:1:1: is a link that leads out of the directory$/,
       /^configs\/link\.yaml:1:1: is a link that leads out of the directory$/,
+      /^settings\/global\.yaml:3:3: values\.__proto__: no field may be called so$/,
       /^configs\/list\.yaml:1:1: has to hold the fields of a config$/,
       /^configs\/fields\.yaml:1:1: colour: there is no such field$/,
       /^configs\/fields\.yaml:3:14: settings\.log_level: must be one of /,

@@ -11,6 +11,7 @@ import { commandSummaries, groups } from '../src/language/ru-commands.ts';
 import { optionSummaries } from '../src/language/ru-options.ts';
 import { presets } from '../src/language/ru-presets.ts';
 import { problems } from '../src/language/ru-problems.ts';
+import { resultPhrases, resultSentences } from '../src/language/ru-results.ts';
 import { nouns, phrases as ofTalk, sentences } from '../src/language/ru-talk.ts';
 import { usage as wrongUsage } from '../src/language/ru-usage.ts';
 import { commands, groupSummaries, remoteOptions, sharedOptions } from '../src/index.ts';
@@ -18,7 +19,7 @@ import { programSummaries } from '../src/program.ts';
 import { openManaged } from './managed.ts';
 import { openTestHost, singBox } from './test-host.ts';
 
-const phrases = { ...causes, ...wrongUsage, ...ofTalk };
+const phrases = { ...causes, ...wrongUsage, ...resultPhrases, ...ofTalk };
 const inRussian = { SBOX_SING_BOX: singBox, SBOXMGR_LANG: 'ru' };
 
 describe('the language', () => {
@@ -109,7 +110,9 @@ test('what is translated is still said somewhere', () => {
       .map((clause) => clause.trim())
       .reduce((longest, clause) => (clause.length > longest.length ? clause : longest), '');
   const said = (english: string): boolean => sources.some((source) => source.includes(clauseOf(english)));
-  expect([...Object.keys(phrases), ...Object.keys(sentences)].filter((one) => !said(one))).toEqual([]);
+  expect(
+    [...Object.keys(phrases), ...Object.keys({ ...sentences, ...resultSentences })].filter((one) => !said(one)),
+  ).toEqual([]);
 });
 
 test('counts have the form that their number asks for', () => {
@@ -231,6 +234,30 @@ test('a manager is worked with in Russian, and exit codes and data are those of 
   );
   for (const format of ['table', 'wide', 'json', 'yaml', 'name'])
     expect(await run('config', 'list', '-o', format)).toEqual(await managed.run('config', 'list', '-o', format));
+  const told: readonly (readonly [readonly string[], RegExp])[] = [
+    [['config', 'validate', 'now'], /проверка движком\n1 узел, всё верно\n$/],
+    [
+      ['explain', 'config', 'now', '--node', 'Oslo'],
+      /^узел .*\nпрочитан {3}из all, строка 1, как "Oslo"\nоставлен {3}как /,
+    ],
+    [['explain', 'config', 'now', '--dest', 'example.com:443'], /^итог {7}идёт через прокси\n/],
+    [['settings', 'set', 'log_level=info', '--server', 'nl-1'], /^server:nl-1: версия 1\n {2}now: теперь версия 2\n$/],
+    [
+      ['settings', 'explain', 'log_level'],
+      /server:nl-1: info · не применяется: сервер не назван\n.* default: warn · действует/,
+    ],
+    [['settings', 'diff', '--server', 'nl-1'], /^server:nl-1: версия 0 → 1\n\+ log_level = info\n$/],
+    [
+      ['assignment', 'create', 'a', '--selector', '', '--config', 'now'],
+      /^a: все серверы\nработает now .*пока не развёрнуто\n/,
+    ],
+    [['config', 'edit', 'now', '--port', '2090'], /Создать версию/],
+    [['config', 'generate', 'now'], /^версия 3: /],
+    [['config', 'diff', 'now', '3'], /^изменено: 1 вход, DNS без изменений\n~ inbound in: listen_port\n/],
+    [['top', '--once'], / работает \S+ .*\nservers {2}пока нет: sboxmgr server token /],
+  ];
+  for (const [words, shown] of told) expect((await run(...words)).stdout).toMatch(shown);
+  await managed.run('assignment', 'remove', 'a');
   expect(await run('config', 'deploy', 'now')).toEqual({
     code: 5,
     stdout: '',

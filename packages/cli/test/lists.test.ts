@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { commands } from '../src/index.ts';
-import { sharedOptions } from '../src/program.ts';
+import { sharedOptions } from '../src/shared-options.ts';
 import { openManaged, type Managed } from './managed.ts';
 
 /** Lists that want to be told of what. */
@@ -20,8 +20,8 @@ const names: Readonly<Record<string, string>> = {
   'config list': 'edge',
   'config versions': '1',
   'context list': 'office',
-  'template list --remote': 'own',
-  'template list': 'mixed',
+  'template list --local': 'mixed',
+  'template list': 'own',
   'template history': '1',
   'user list': 'anna',
   'role list': 'admin',
@@ -31,7 +31,7 @@ const names: Readonly<Record<string, string>> = {
 const lists = commands
   .filter(({ usage, hasOwnOutput }) => usage.endsWith(' list') && hasOwnOutput !== true)
   .map(({ usage }) => usage)
-  .concat(Object.keys(args), 'template list --remote');
+  .concat(Object.keys(args), 'template list --local');
 
 let manager: Managed;
 

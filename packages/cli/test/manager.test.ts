@@ -107,9 +107,10 @@ test('templates of the manager', async () => {
   writeFileSync(path.join(host.dir, 'own.json'), JSON.stringify({ ...own, description: 'Newer.' }));
   expect(await run('template', 'edit', 'own', '--file', 'own.json', '-m', 'why')).toMatchObject({ code: 0 });
   expect((await run('template', 'list', '--remote', '-o', 'name')).stdout).toContain('own\n');
-  const named = await run('template', 'list', '--manager', manager.url, '-o', 'name');
-  expect(named.stdout).toContain('own\n');
-  expect((await run('template', 'show', 'own', '--remote')).stdout).toContain('own: Newer.');
+  expect((await run('template', 'list', '-o', 'name')).stdout).toContain('own\n');
+  expect((await run('template', 'list', '--local', '-o', 'name')).stdout).not.toContain('own\n');
+  expect((await run('template', 'show', './own.json')).stdout).toContain('x: Newer.');
+  expect((await run('template', 'show', 'own')).stdout).toContain('own: Newer.');
   const history = await run('template', 'history', 'own', '-o', 'json');
   expect(JSON.parse(history.stdout)).toMatchObject([{ version: 2, message: 'why' }, { version: 1 }]);
   expect((await run('template', 'create', 'own')).code).toBe(2);

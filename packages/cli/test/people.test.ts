@@ -58,6 +58,7 @@ test('tokens of a role, in a file, with their last use', async () => {
   const env = { SBOXMGR_URL: manager.url, SBOXMGR_TOKEN_FILE: 'ci.token' };
   expect((await host.run(['whoami'], { env })).stdout).toContain('configs:deploy');
   expect((await host.run(['token', 'list'], { env })).code).toBe(4);
+  expect((await run('token', 'list')).stdout).toMatch(/ OF +BY .*\n\S+ +ci +deployer +- +- +admin /);
   const [row] = JSON.parse((await run('token', 'list', '-o', 'json')).stdout) as { id: string; last_used_at: string }[];
   expect(row?.last_used_at).toEqual(expect.any(String));
   expect((await run('token', 'revoke', row?.id ?? '')).code).toBe(0);

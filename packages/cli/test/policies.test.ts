@@ -21,8 +21,13 @@ test('policies of the manager: made, tried, edited, switched and removed; a publ
   await good('subscription', 'add', 'home', 'nodes.txt');
   await good('config', 'create', 'main', '--subscription', 'home');
 
-  expect(await good('policy', 'list', '--remote')).toMatch(/open-inbound +no +deny +all +sbox/);
-  await good('policy', 'enable', 'open-inbound', '--remote');
+  expect(await good('policy', 'list')).toMatch(/open-inbound +no +deny +all +sbox/);
+  await good('policy', 'enable', 'open-inbound');
+  const local = ['policy', 'list', '--local', '-o', 'json'];
+  expect(JSON.parse(await good(...local))).toContainEqual(
+    expect.objectContaining({ name: 'open-inbound', enabled: false }),
+  );
+  expect((await run('policy', 'list', '--local', '--remote')).code).toBe(2);
   const germany = 'nodes.all(n, n.country != "DE")';
   const made = ['policy', 'create', 'no-germany', '--reason', 'not there', '--expression', germany, '--config', 'main'];
   expect(await good(...made, '--disabled')).toContain('no-germany: off, deny');
@@ -42,7 +47,7 @@ test('policies of the manager: made, tried, edited, switched and removed; a publ
   expect((await run('policy', 'create', 'empty', '--reason', 'x')).code).toBe(2);
 
   await good('policy', 'edit', 'no-germany', '--all-configs', '--description', 'since June');
-  await good('policy', 'enable', 'no-germany', '--remote');
+  await good('policy', 'enable', 'no-germany');
   const refused = await run('config', 'generate', 'main');
   expect(refused.code).toBe(7);
   expect(refused.stderr).toMatch(/no-germany: not there: DE 1 of home[^]*config generate main --draft/);

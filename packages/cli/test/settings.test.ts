@@ -27,7 +27,10 @@ test('settings in layers, from the command line', async () => {
   expect(await done('settings', 'rollback', '1', '--global')).toContain('global: version 3');
   expect(await done('settings', 'history', '--global')).toMatch(/3 +log_level.*version 1 again/);
   expect(await done('settings', 'list', '-o', 'name')).toBe('global\nlabels:!canary,role=edge\n');
-  expect(await done('settings', 'keys')).toMatch(/params\.port +port/);
+  const keys = await done('settings', 'keys');
+  expect(Math.max(...keys.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+  expect(keys).toMatch(/^KEY +DEFAULT +WHAT\n/);
+  expect(await done('settings', 'keys', '-o', 'wide')).toMatch(/params\.port .* port .* mixed, /);
   expect(await done('settings', 'effective', '--of', 'home')).toMatch(/log_level +info +global/);
 
   const explained = await done('settings', 'explain', 'log_level', '--of', 'home');
@@ -49,9 +52,25 @@ test('settings in layers, from the command line', async () => {
   await done('settings', 'override', 'end', made.id);
   expect((await run('settings', 'override', 'list')).stderr).toContain('Nothing is overridden');
 
+  // A policy that was there before keeps a config back: who changes a setting is told.
+  await done('policy', 'create', 'never', '--expression', 'false', '--reason', 'not today');
+  const kept = await run('settings', 'set', 'log_level=error', '--global');
+  expect(kept).toMatchObject({ code: 0, stdout: expect.stringContaining('no config got a new version') as unknown });
+  expect(kept.stderr).toMatch(/^home keeps its version: config\.policy-violated: .*not today/m);
+  await done('policy', 'remove', 'never');
+
   const wrong = await run('settings', 'set', 'log_level=loud', '--global');
   expect(wrong.code).toBe(7);
   expect(wrong.stderr).toContain('global log_level:');
+  for (const key of ['__proto__', 'params.__proto__'])
+    expect(await run('settings', 'set', `${key}=1`, '--global')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('__proto__') as unknown,
+    });
+  writeFileSync(path.join(host.dir, 'wrong.yaml'), 'inbounds:\n  - type: mixed\n    __proto__: 1\n');
+  expect((await run('settings', 'edit', '-f', 'wrong.yaml', '--global')).stderr).toContain(
+    'body.values.inbounds.0: no field may be called __proto__',
+  );
   expect((await run('settings', 'show')).code).toBe(2);
   expect((await run('settings', 'show', '--global', '--server', 'a')).code).toBe(2);
   expect((await run('settings', 'set', 'log_level', '--global')).stderr).toContain('log_level is not key=value');

@@ -71,6 +71,9 @@ export interface EventMap {
     config_id: string;
     version: number;
     servers: number;
+    /** What the servers were chosen by, where they were not named. */
+    environment?: string | undefined;
+    selector?: string | undefined;
     /** Why it was deployed in spite of a freeze. */
     override_freeze?: string | undefined;
   };

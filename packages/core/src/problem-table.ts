@@ -405,7 +405,7 @@ export const problemTable = {
     'A newer version was published since',
     'Make a new draft: sboxmgr config generate NAME --draft   ·   delete this one: sboxmgr config discard NAME VERSION',
   ),
-  'policy.not-found': row(404, 3, 'No such policy', 'List them: sboxmgr policy list --remote'),
+  'policy.not-found': row(404, 3, 'No such policy', 'List them: sboxmgr policy list'),
   'policy.exists': row(409, 5, 'A policy with this name exists', 'Choose another name, or edit the one that is there.'),
   'policy.read-only': row(
     409,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { redact, redactText } from './redact.ts';
+import { redact, redactDocument, redactText } from './redact.ts';
 
 test.each([
   ['https://user:pw@provider.test/sub?token=t', 'https://provider.test/***'],
@@ -103,9 +103,13 @@ test('keys of engines that open something elsewhere are hidden too', () => {
   const shown = redact({
     endpoints: [{ type: 'tailscale', auth_key: 'tskey-auth' }],
     acme: { external_account: { mac_key: 'm' }, dns01_challenge: { api_token: 'a', access_key_secret: 's' } },
-    tls: { client_key: ['-----BEGIN PRIVATE KEY-----'] },
+    tls: { client_key: ['-----BEGIN PRIVATE KEY-----'], key: ['-----BEGIN', 'line'] },
+    ech: { key: '-----BEGIN ECH PRIVATE KEY-----' },
+    services: [{ mesh_psk: 'm' }, { zone_token: 'a' }],
   });
-  expect(JSON.stringify(shown)).not.toMatch(/tskey|"m"|"a"|"s"|BEGIN/);
+  expect(JSON.stringify(shown)).not.toMatch(/tskey|"m"|"a"|"s"|BEGIN|line/);
+  // Of a setting it is the name.
+  expect(redact({ key: 'log_level' })).toEqual({ key: 'log_level' });
 });
 
 test('of the headers of a node only harmless ones are shown', () => {
@@ -116,4 +120,41 @@ test('of the headers of a node only harmless ones are shown', () => {
   };
   expect(JSON.stringify(redact(node))).not.toContain('hidden');
   expect(redact(node).transport.headers.Host).toEqual(['a.example']);
+});
+
+describe('addresses in documents', () => {
+  test.each([
+    'https://raw.githubusercontent.com/SagerNet/sing-geosite/rule-set/geosite-category-ru.srs',
+    'https://raw.githubusercontent.com/Chocolate4U/Iran-sing-box-rules/rule-set/geoip-ir.srs',
+    'https://cdn.jsdelivr.net/gh/MetaCubeX/meta-rules-dat@sing/geo/geosite/cn.srs',
+    'https://www.gstatic.com/generate_204',
+    'http://${name}:${port}/${path}',
+    'https://1.1.1.1/dns-query',
+    'tls://1.1.1.1',
+  ])('%s stays', (url) => {
+    expect(redactDocument({ url })).toEqual({ url });
+    expect(JSON.stringify(redact({ url }))).toContain('***');
+  });
+
+  test.each([
+    ['https://user:pw@rules.test/a.srs', 'https://rules.test/***'],
+    ['https://${user}:${pass}@rules.test/a.srs', 'https://rules.test/***'],
+    ['https://rules.test/a.srs?token=t', 'https://rules.test/***'],
+    ['https://rules.test/sub/abc', 'https://rules.test/***'],
+    ['https://rules.test/a1b2c3/a.srs', 'https://rules.test/***'],
+    ['https://rules.test/x/aB3dE6gH9jK2/a.srs', 'https://rules.test/***'],
+    ['https://rules.test/6ba7b810-9dad-11d1-80b4-00c04fd430c8/a.srs', 'https://rules.test/***'],
+    ['https://rules.test/a%2Fb', 'https://rules.test/***'],
+    ['trojan://secret@192.0.2.1:443', 'trojan://192.0.2.1:443/***'],
+    ['see https://rules.test/a', 'see https://rules.test/***'],
+  ])('%s is hidden', (url, shown) => {
+    expect(redactDocument({ url })).toEqual({ url: shown });
+  });
+
+  test('a field that is secret is hidden, whatever it looks like', () => {
+    expect(redactDocument({ password: 'https://a.test/b', headers: { 'x-key': 'k' } })).toEqual({
+      password: '***',
+      headers: { 'x-key': '***' },
+    });
+  });
 });

@@ -1,3 +1,5 @@
+import { isOpenAddress } from './open-address.ts';
+
 /** Field names whose values are never shown, in sing-box's, Clash's and our own spelling. */
 const secretKeys = new Set([
   'password',
@@ -32,30 +34,53 @@ const secretKeys = new Set([
   'api_token',
   'access_key_secret',
   'client_key',
+  'zone_token',
+  'mesh_psk',
 ]);
 
 export const redactedMark = '***';
 
+const depthMax = 32;
+
 /** A copy with the values of secret fields replaced; depth is limited, deeper parts are cut off. */
-export function redact<T>(value: T, depth = 32): T {
-  if (typeof value === 'string') return redactText(value) as T;
+export const redact = <T>(value: T, depth = depthMax): T => hideIn(value, depth, redactText) as T;
+
+/**
+ * The same of a document for an engine: addresses of rule-sets, tests and DNS servers stay whole where nothing in them looks
+ * secret. Not for addresses of subscriptions.
+ */
+export const redactDocument = <T>(document: T, depth = depthMax): T =>
+  hideIn(document, depth, (text) => (isOpenAddress(text) ? text : redactText(text))) as T;
+
+type HideText = (text: string) => string;
+
+function hideIn(value: unknown, depth: number, hideText: HideText): unknown {
+  if (typeof value === 'string') return hideText(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (depth === 0) return redactedMark as T;
-  if (Array.isArray(value)) return value.map((item: unknown) => redact(item, depth - 1)) as T;
+  if (depth === 0) return redactedMark;
+  if (Array.isArray(value)) return value.map((item: unknown) => hideIn(item, depth - 1, hideText));
   const entries = Object.entries(value).map(([key, item]: [string, unknown]) => [
     key,
-    redactField(key, item, depth - 1),
+    hideField(key, item, { depth: depth - 1, hideText }),
   ]);
-  return Object.fromEntries(entries) as T;
+  return Object.fromEntries(entries) as unknown;
 }
 
 /** Of HTTP headers only these say nothing secret. */
 const openHeaders = new Set(['host', 'user-agent', 'content-type', 'accept']);
 
-function redactField(key: string, item: unknown, depth: number): unknown {
+interface Hiding {
+  readonly depth: number;
+  readonly hideText: HideText;
+}
+
+function hideField(key: string, item: unknown, { depth, hideText }: Hiding): unknown {
   if (item === null || item === undefined || item === '') return item;
   // A text here is hysteria's password; elsewhere it is an object with one.
   if (isSecretKey(key) || (key === 'obfs' && typeof item === 'string')) return redactedMark;
+  // The lines of a private key of TLS; a text there is mostly a name.
+  if (key === 'key' && (Array.isArray(item) || (typeof item === 'string' && item.includes('PRIVATE KEY'))))
+    return redactedMark;
   if (/^(extra[-_])?headers$/i.test(key) && typeof item === 'object') {
     const values = Object.entries(item).map(([name, value]: [string, unknown]) => [
       name,
@@ -63,7 +88,7 @@ function redactField(key: string, item: unknown, depth: number): unknown {
     ]);
     return Object.fromEntries(values) as unknown;
   }
-  return redact(item, depth);
+  return hideIn(item, depth, hideText);
 }
 
 const isSecretKey = (key: string): boolean => secretKeys.has(key.toLowerCase().replaceAll('-', '_'));

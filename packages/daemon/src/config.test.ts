@@ -119,6 +119,7 @@ describe('what is wrong is named with the place where it was set', () => {
 
   test('names of prototypes are unknown keys like any other', () => {
     expect(failure(() => read({ files: [file('__proto__: {listen: x}')] })).code).toBe('settings.invalid');
+    expect(failure(() => read({ files: [file('headers: {__proto__: x}')] })).message).toContain('.headers: no field');
     expect(failure(() => read({ files: [file('constructor: {prototype: {polluted: 1}}')] })).code).toBe(
       'settings.invalid',
     );

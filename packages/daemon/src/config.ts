@@ -2,6 +2,7 @@ import { ProblemError } from '@sbox/core';
 import english from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import { parse as parseYaml } from 'yaml';
+import { placeOfProto } from './http/json-body.ts';
 
 /** Who set a value: the strongest layer first. */
 export const layers = ['flag', 'environment', 'file', 'default'] as const;
@@ -61,13 +62,20 @@ export function readSettings<S extends z.ZodMiniType>(schema: S, input: Settings
 
 function readYaml(name: string, text: string): Tree {
   try {
-    const value = (parseYaml(text, { maxAliasCount: 100 }) ?? {}) as unknown;
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Tree;
+    return treeOf(name, parseYaml(text, { maxAliasCount: 100 }) ?? {});
   } catch (error) {
+    if (error instanceof ProblemError) throw error;
     throw new ProblemError('settings.invalid', `${name} is not valid YAML: ${(error as Error).message}`, {
       cause: error,
     });
   }
+}
+
+function treeOf(name: string, value: unknown): Tree {
+  const place = placeOfProto(value);
+  if (place !== undefined)
+    throw new ProblemError('settings.invalid', `${name}${place}: no field may be called __proto__`);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Tree;
   throw new ProblemError('settings.invalid', `${name} must hold keys and values`);
 }
 

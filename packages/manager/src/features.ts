@@ -38,6 +38,7 @@ import {
   createSubscriptionsService,
   type SubscriptionsService,
 } from './features/subscriptions/subscriptions-service.ts';
+import { knownTemplates } from './features/settings/known-templates.ts';
 import { createTemplatesService, type TemplatesService } from './features/templates/templates-service.ts';
 import type { Fetcher } from './fetching/fetcher.ts';
 import type { Identity } from './identity.ts';
@@ -238,7 +239,7 @@ function createConfigFeatures(deps: FeaturesDeps, ruleSetsChanged: () => Promise
     configs: createConfigsService({ store, versions, clock, newId, queue, judge }),
     policies: createPoliciesService({ store, clock, judge, versions }),
     questions: createConfigQuestions({ store, versions, engine }),
-    templates: createTemplatesService({ store, clock }),
+    templates: createTemplatesService({ store, clock, knownTemplates }),
   };
 }
 

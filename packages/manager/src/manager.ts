@@ -105,22 +105,18 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
   await features.renewManifests();
   await features.settings.started(starts);
 
-  const { access, agentKeys, adminTokenFile } = await openAccess(settings, { ...ground, clock, randomBytes });
+  const { access, agentKeys, adminTokenFile, isTokenNew } = await openAccess(settings, {
+    ...ground,
+    clock,
+    randomBytes,
+  });
   const gate = { gatekeeper: access.gatekeeper, addressOf: behindProxies(settings.trusted_proxies) };
   const people = await openPeople(settings, { ...ground, ...world }, starting);
   const pin = `sha256:${hex(identity.pin)}`;
   const idempotency = createIdempotency({ ...ground, clock });
   const system = { ...ground, brokenAudit: audit.broken, version, pin, startedMs: clock.now() };
-  const { agents, stream } = createAgentSide(settings, {
-    ...world,
-    ...ground,
-    background,
-    desired,
-    features,
-    agentKeys,
-    ...gate,
-    stopping: stopping.signal,
-  });
+  const { denied } = audit;
+  const { agents, stream } = createAgentSide(settings, { ...given, ...gate, features, agentKeys, denied });
   const apps = {
     log,
     clock,
@@ -151,6 +147,7 @@ export async function startManager(settings: ManagerSettings, overrides: Manager
   log.info('manager is ready', { pin, url: listeners[0]?.url });
   const running = starting.move();
   const url = (listeners.find(({ serves }) => serves.includes('api')) ?? listeners[0])?.url ?? '';
+  if (isTokenNew) sayFirstToken(log, { url, adminTokenFile, caFile: identity.caFile });
   return {
     url,
     listeners,
@@ -182,7 +179,7 @@ function startFeatures(deps: FeaturesDeps, stack: AsyncDisposableStack): Feature
 
 type AgentSideDeps = World &
   Awaited<ReturnType<typeof openGround>> &
-  Pick<StreamDeps, 'gatekeeper' | 'addressOf'> & {
+  Pick<StreamDeps, 'gatekeeper' | 'addressOf' | 'denied'> & {
     readonly desired: Desired;
     readonly background: Background;
     readonly features: Features;
@@ -310,8 +307,22 @@ async function openAccess(
   const access = createAccess({ ...world, tokens: store.tokens, limits, agentKeys, authenticators: [people] });
   const adminTokenFile = path.join(directory, 'admin-token');
   // Where somebody may do everything, a first token that was revoked stays away.
-  if ((await store.users.countOthers('admin', '')) === 0) await access.ensureAdminToken(adminTokenFile);
-  return { access, agentKeys, adminTokenFile };
+  const isTokenNew =
+    (await store.users.countOthers('admin', '')) === 0 && (await access.ensureAdminToken(adminTokenFile));
+  return { access, agentKeys, adminTokenFile, isTokenNew };
+}
+
+/** Says where the first token is, and what to type with it; an address that stands for all of them is none to call. */
+function sayFirstToken(
+  log: Logger,
+  { url, adminTokenFile, caFile }: Pick<Manager, 'url' | 'adminTokenFile' | 'caFile'>,
+) {
+  const address = url.replace(/\/\/(0\.0\.0\.0|\[::\]):/, '//127.0.0.1:');
+  const ca = address.startsWith('https:') ? ` --ca-file ${caFile}` : '';
+  log.info('the admin token was written; who can read its file may do everything', {
+    file: adminTokenFile,
+    next: `sboxmgr status --manager ${address} --token-file ${adminTokenFile}${ca}`,
+  });
 }
 
 type PeopleWorld = AccessWorld & Pick<World, 'passwordCost'> & { readonly ownPorts: ReadonlySet<number> };

@@ -242,6 +242,12 @@ describe('the socket', () => {
     });
     stranger?.closed.catch(() => {});
     expect(await refused).toBe(401);
+    // Who did not come in is in the audit log as for any other request, at the latest when the manager stops.
+    await manager.restart();
+    const { items } = await manager.client.audit.list({ query: { result: 'denied' } });
+    expect(items).toContainEqual(
+      expect.objectContaining({ object: expect.objectContaining({ actions: ['openStream'] }) }),
+    );
   });
 
   test('is cut when it is refused, also when the caller keeps its half open', async () => {

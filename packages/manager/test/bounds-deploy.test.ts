@@ -13,6 +13,21 @@ describe('deploying', () => {
     for (const server of ['beta-server', beta.server.id])
       expect(await codeOf(deploy({ servers: ['acme-server', server] }))).toBe('server.not-found');
     expect(await deploy({ servers: ['acme-server'] })).toMatchObject({ servers: [{ name: 'acme-server' }] });
+    const { client } = manager;
+    for (const name of ['prod', 'beta-only']) await client.environments.create({ body: { name } });
+    const stand = (id: string, environment: string) =>
+      client.servers.update({ params: { id }, headers: any, body: { environment } });
+    for (const id of ['acme-server', 'beta-server']) await stand(id, 'prod');
+    // Of what they choose they reach what they meet; what is elsewhere is not there for them.
+    for (const body of [{ environment: 'prod' }, { selector: 'customer' }])
+      expect((await deploy(body)).servers.map(({ name }) => name)).toEqual(['acme-server']);
+    await stand('beta-server', 'beta-only');
+    for (const environment of ['beta-only', 'nowhere'])
+      await expect(deploy({ environment })).rejects.toMatchObject({
+        code: 'environment.not-found',
+        message: `environment ${environment}`,
+      });
+    expect(await codeOf(deploy({ selector: 'customer=beta' }))).toBe('deployment.no-servers');
     // The admin takes it outside: from now on it is not theirs alone to move.
     await manager.client.configs.deploy({ params: { id: 'acme-config' }, body: { servers: ['beta-server'] } });
     for (const body of [{}, { servers: ['acme-server'] }]) {
@@ -21,11 +36,44 @@ describe('deploying', () => {
       await expect(refused).rejects.not.toMatchObject({ message: expect.stringContaining('beta') });
     }
     const { items } = await held.client.deployments.list({ query: everything });
-    expect(items.map(({ servers }) => servers.map(({ name }) => name))).toEqual([['acme-server']]);
+    expect(items.map(({ servers }) => servers.map(({ name }) => name))).toEqual([
+      ['acme-server'],
+      ['acme-server'],
+      ['acme-server'],
+    ]);
     const [newest] = (await manager.client.deployments.list()).items;
     expect(await codeOf(held.client.deployments.get({ params: { id: newest?.id ?? '' } }))).toBe(
       'deployment.not-found',
     );
+  });
+
+  test('a version does not show what servers outside get instead, nor of whom a change of settings was', async () => {
+    await using manager = await openManager();
+    await fillProject(manager.client, 'acme');
+    const { client } = manager;
+    await client.servers.add({ body: { name: 'elsewhere', labels: { customer: 'beta' } } });
+    const config = { params: { id: 'acme-config' } };
+    const mixed = { name: 'mixed', params: { port: 2081 } };
+    await client.configs.update({ ...config, headers: any, body: { template: mixed } });
+    await client.configs.generate({ ...config, body: {} });
+    await client.configs.deploy({ ...config, body: { servers: ['elsewhere', 'acme-server'] } });
+    const values = { 'params.port': 3999 };
+    const params = { scope: 'server:elsewhere' };
+    await client.settings.update({ params, headers: any, body: { values, message: 'secret place' } });
+    const shown = async (by: typeof client) => {
+      const { items } = await by.configs.versions({ ...config, query: { limit: 1 } });
+      const version = await by.configs.version({ params: { id: 'acme-config', version: String(items[0]?.version) } });
+      expect(version).toEqual(items[0]);
+      return JSON.stringify(version);
+    };
+    expect(await shown(client)).toMatch(/3999.*elsewhere/);
+    const { client: held } = await heldTo(manager, { servers: 'customer=acme' });
+    expect(await shown(held)).not.toMatch(/3999|elsewhere|secret place/);
+    expect(await shown(held)).toContain('"params.port":"***"');
+    const diff = (server: string) =>
+      held.configs.diff({ params: { id: 'acme-config', version: '2' }, query: { server } });
+    expect(await codeOf(diff('elsewhere'))).toBe('server.not-found');
+    expect(await codeOf(diff('acme-server'))).toBe('none');
   });
 
   test('without names does not fall on the only server there is, when that is outside', async () => {

@@ -52,6 +52,32 @@ describe('a deployment', () => {
     expect(items.map(({ type }) => type)).toEqual(['deployment.succeeded', 'deployment.started']);
   });
 
+  test('goes to the servers of an environment, or to those with labels, and says to which', async () => {
+    await using fleet = await openFleet(['a', 'b', 'c']);
+    const { client } = fleet;
+    const deploy = (body: object) => client.configs.deploy({ params: { id: 'home' }, body });
+    await client.environments.create({ body: { name: 'prod' } });
+    const edit = (id: string, body: object) =>
+      client.servers.update({ params: { id }, headers: { 'if-match': '*' }, body });
+    await edit('a', { environment: 'prod', labels: { role: 'edge' } });
+    await edit('b', { environment: 'prod' });
+    await edit('c', { labels: { role: 'edge', canary: '' } });
+    const chosen = async (choice: object) => (await deploy(choice)).servers.map(({ name }) => name);
+    expect(await chosen({ environment: 'prod' })).toEqual(['a', 'b']);
+    expect(await chosen({ selector: 'role=edge,!canary' })).toEqual(['a']);
+    const { items } = await client.events.list({ query: { type: 'deployment.started' } });
+    expect(items.map(({ data }) => data)).toMatchObject([{ selector: 'role=edge,!canary' }, { environment: 'prod' }]);
+    expect(await chosen({ selector: 'role' })).toEqual(['a', 'c']);
+    const refused = async (choice: object) => await codeOf(deploy(choice));
+    expect(await refused({ environment: 'nowhere' })).toBe('environment.not-found');
+    expect(await refused({ selector: 'role=none' })).toBe('deployment.no-servers');
+    for (const choice of [{ selector: ' ' }, { selector: 'a=(' }, { environment: 'prod', selector: 'role' }])
+      expect(await refused(choice)).toBe('request.invalid');
+    expect(await refused({ environment: 'prod', servers: ['a'] })).toBe('request.invalid');
+    await client.environments.create({ body: { name: 'empty' } });
+    expect(await refused({ environment: 'empty' })).toBe('deployment.no-servers');
+  });
+
   test('scenario 30: is halted by the first refusal, with the reason, and the others are not touched', async () => {
     await using fleet = await openFleet(['a', 'b']);
     const { id } = await fleet.deploy();

@@ -151,6 +151,11 @@ describe('in a frozen environment', () => {
         servers: ['a', 'b'],
       },
     });
+    for (const choice of [{ environment: 'prod' }, { selector: '!canary' }])
+      expect(await problemOf(fleet.deploy({ servers: undefined, ...choice }))).toMatchObject({
+        code: 'environment.frozen',
+        details: { servers: ['a', 'b'] },
+      });
     expect(await fleet.client.deployments.list({})).toMatchObject({ items: [] });
     // As a whole: nothing was told to the others.
     expect(await fleet.client.servers.get({ params: { id: 'free' } })).toMatchObject({ desired: null });
@@ -196,6 +201,8 @@ describe('in a frozen environment', () => {
       ({ length }) => length > 0,
     );
     expect(held[0]?.data).toMatchObject({ version: 2, detail: expect.stringContaining('the fair') });
+    const heldVersion = async () => (await client.configs.get({ params: { id: 'home' } })).held_version;
+    expect(await heldVersion()).toBe(2);
     await manager.restart();
     expect(await client.servers.get({ params: { id: 'a' } })).toMatchObject({ desired: { version: 1 } });
     await fleet.freeze([]);
@@ -204,20 +211,29 @@ describe('in a frozen environment', () => {
       ({ desired }) => desired?.version === 2,
     );
     expect(await eventTypes(fleet, 'deployment.held')).toHaveLength(1);
+    await until(heldVersion, (found) => found === null);
   }, 30_000);
 
   test('a deployment that is on its way stops before the next server, and goes on at the end', async () => {
     await using fleet = await openFleet(['a', 'b']);
     const [first, second] = fleet.agents as [TestAgent, TestAgent];
-    const { id } = await fleet.deploy();
-    await fleet.freeze([frozenNow()]);
+    const { id } = await fleet.deploy({ servers: undefined, environment: 'prod' });
+    const window = frozenNow();
+    await fleet.freeze([window]);
+    const heldBy = async () => (await fleet.client.deployments.get({ params: { id } })).held;
+    // Nobody is to be told anything yet.
+    expect(await heldBy()).toBeNull();
     await first.commit();
     const states = async () =>
       (await fleet.client.deployments.get({ params: { id } })).servers.map(({ state }) => state).join(' ');
     await until(states, (found) => found === 'committed waiting');
     expect(await codeOf(second.manifest())).toBe('server.not-assigned');
+    const held = { environments: ['prod'], reason: 'the fair', until: 'to' in window ? window.to : '' };
+    expect(await heldBy()).toEqual(held);
+    expect((await fleet.client.deployments.list({})).items).toMatchObject([{ id, held }]);
     await fleet.freeze([]);
     await until(states, (found) => found === 'committed sent');
+    expect(await heldBy()).toBeNull();
   }, 30_000);
 
   test('a server that was refused goes back by itself', async () => {

@@ -249,6 +249,13 @@ describe('trying', () => {
     expect(await codeOf(operator.policies.test({ body: { config: 'home', expression: 'true' } }))).toBe(
       'auth.forbidden',
     );
+    // Expressions see what is shown: a password cannot be found out by asking.
+    const holds = async (expression: string) =>
+      (await secadmin.policies.test({ body: { config: 'home', expression } })).ok;
+    const outbound = 'config.outbounds.exists(o, o.type == "trojan" && ';
+    expect(await holds(`${outbound} o.password == "***")`)).toBe(true);
+    for (const guess of ['== "very-secret-password"', '.startsWith("very")', '.contains("secret")'])
+      expect(await holds(`${outbound} o.password${guess})`)).toBe(false);
     await secadmin.policies.create({ body });
     expect((await operator.policies.get({ params: { name: 'mine' } })).enabled).toBe(true);
     await secadmin.policies.update({ params: { name: 'mine' }, headers: anyRevision, body: { enabled: false } });

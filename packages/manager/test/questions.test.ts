@@ -11,7 +11,9 @@ const link = (name: string, host: number): string =>
 async function openHome(): Promise<TestManager> {
   const manager = await openManager(engine);
   const { client } = manager;
-  const text = [link('DE One', 1), 'nonsense', link('NL Two', 2), link('DE Three', 3)].join('\n');
+  const text = [link('DE One', 1), 'nonsense', link('NL Two', 2), link('DE Three', 3), link('Three again', 3)].join(
+    '\n',
+  );
   await client.subscriptions.add({ body: { name: 'demo', source: { type: 'inline', text } } });
   const pipeline = [
     { operator: 'filter' as const, keep: { country: 'DE' } },
@@ -31,7 +33,10 @@ test('explain says where a node came from, what was done to it, and what holds i
     verdict: 'kept',
     protocol: 'trojan',
     country: 'DE',
-    sources: [{ subscription: 'demo', tag: 'DE Three', line: 4 }],
+    sources: [
+      { subscription: 'demo', tag: 'DE Three', line: 4 },
+      { subscription: 'demo', tag: 'Three again', line: 5 },
+    ],
     groups: expect.arrayContaining(['select', 'auto', 'germany']),
     left_out: [],
   });

@@ -54,6 +54,10 @@ describe('serving', () => {
     });
     expect(log).toContain('manager is ready');
     expect(log).not.toContain(token);
+    const next = /sboxmgr status --manager http:\/\/127\.0\.0\.1:\d+ --token-file \S+\/one\/admin-token/;
+    expect(log).toMatch(next);
+    // Once: it is no news at the next start.
+    expect(await served(flags, async () => {})).not.toMatch(next);
   });
 
   test('speaks TLS off loopback with a certificate of its own CA', async () => {

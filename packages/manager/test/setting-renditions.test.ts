@@ -27,6 +27,18 @@ test('parameters of templates differ by server, and one rendition is made for ea
   const made = renditions.filter(({ profile }) => profile.includes('1.14'));
   expect(made.map(({ differs }) => differs)).toHaveLength(3);
   expect(new Set(made.map(({ digest }) => digest)).size).toBe(3);
+  // What one server gets of two versions, and what nobody in particular gets.
+  await set(manager, 'server:two', { 'params.port': 3003 });
+  const latest = String((await newest(manager, 'edge')).version);
+  const changed = async (server?: string) => {
+    const query = server === undefined ? {} : { server };
+    const { text } = await client.configs.diff({ params: { id: 'edge', version: latest }, query });
+    return text.split('\n').filter((line) => /^[+-] .*listen_port/.test(line));
+  };
+  expect(await changed('two')).toEqual([expect.stringMatching(/^- .*3001/), expect.stringMatching(/^\+ .*3003/)]);
+  expect(await changed('one')).toEqual([]);
+  expect(await changed()).toEqual([]);
+  expect(await codeOf(changed('nobody'))).toBe('server.not-found');
   const wrong = set(manager, 'server:one', { 'params.port': 70_000 });
   expect(await codeOf(wrong)).toBe('settings.invalid-value');
 });

@@ -126,7 +126,10 @@ describe('a change', () => {
 
     const tests = [{ name: 'blocked', destination: 'example.com:443', expect: { verdict: 'reject' as const } }];
     await client.configs.update({ params: { id: 'home' }, headers: any, body: { tests } });
-    expect((await set(manager, 'global', { log_level: 'info' })).configs).toEqual([]);
+    expect(await set(manager, 'global', { log_level: 'info' })).toMatchObject({
+      configs: [],
+      kept: [{ name: 'home', code: 'config.test-failed', detail: expect.stringContaining('blocked') }],
+    });
     const { items } = await client.events.list({ query: { type: 'config.generate-failed', limit: 9 } });
     expect(items[0]?.data).toMatchObject({ code: 'config.test-failed' });
   });
@@ -347,9 +350,20 @@ test('a deleted server takes its settings with it', async () => {
   await using manager = await openHome();
   const { client } = manager;
   await joinAgent(manager, 'one');
-  await set(manager, 'server:one', { log_level: 'debug' });
+  // Its id means the same server, and one layer.
+  const { id } = await client.servers.get({ params: { id: 'one' } });
+  expect(await set(manager, `server:${id}`, { log_level: 'debug' })).toMatchObject({ scope: 'server:one', version: 1 });
+  const found = await client.settings.explain({ query: { key: 'log_level', server: id } });
+  expect(found).toMatchObject({ value: 'debug', scope: 'server:one' });
+  const body = { scope: 'server:one', key: 'log_level', value: 'trace', ttl: '1h', reason: 'r' };
+  await client.settings.createOverride({ body });
+  const other = await client.settings.createOverride({ body: { ...body, scope: 'server:two' } });
+  const before = (await newest(manager, 'home')).version;
   await client.servers.remove({ params: { id: 'one' }, headers: any });
   await until(async () => (await client.settings.list({ query: {} })).items.length === 0);
+  // Both went in one change, which made one version.
+  expect((await client.settings.listOverrides({ query: {} })).items).toEqual([other]);
+  expect((await newest(manager, 'home')).version).toBe(before + 1);
   const { items } = await client.settings.versions({ params: { scope: 'server:one' }, query: {} });
   expect(items[0]).toMatchObject({ author: 'manager', message: 'server:one was deleted', values: {} });
 });

@@ -156,6 +156,18 @@ test('templates: ready ones are there and stay, own ones keep every version, and
   expect(await codeOf(client.templates.create({ body: { template: broken } }))).toBe('template.invalid');
   const template = { name: 'own', params: { port: 3000, key: 'hidden-key' } };
   await client.configs.create({ body: { name: 'home', subscriptions: ['demo'], template } });
+  // A secret is put nowhere that is shown, and what is one in one template is one in all.
+  const open = { ...ownTemplate.params, key: { ...ownTemplate.params.key, type: 'string' as const } };
+  const tagged = { ...ownTemplate.document, log: { output: '${key}' } };
+  for (const given of [
+    { ...ownTemplate, document: tagged },
+    { ...ownTemplate, params: open },
+  ]) {
+    const replaced = client.templates.replace({ ...named, headers: anyRevision, body: { template: given } });
+    expect(await codeOf(replaced)).toBe('template.invalid');
+    const made = client.templates.create({ body: { template: { ...given, name: 'second' } } });
+    expect(await codeOf(made)).toBe('template.invalid');
+  }
   expect(await exported(client)).toMatchObject({ inbounds: [{ listen_port: 3000 }] });
 
   // A secret is not shown, and what was shown may be sent back.

@@ -72,7 +72,10 @@ test('a node in words', () => {
     sources: [{ subscription: 'home', tag: 'Germany 1', line: 7 }],
     protocol: 'trojan',
     country: 'DE',
-    steps: [{ index: 0, operator: 'rename', what: 'is called "de 1" now' }],
+    steps: [
+      { index: 0, operator: 'rename', what: 'is called "de 1" now' },
+      { index: -1, operator: 'end', what: '"de 1" of home is the same node' },
+    ],
     verdict: 'kept' as const,
     tag: 'de 1',
     labels: [],
@@ -83,6 +86,7 @@ test('a node in words', () => {
     'node       n_0123456789abcdef (trojan, DE)',
     'read from  home, line 7, as "Germany 1"',
     'operator   0 rename: is called "de 1" now',
+    'at the end "de 1" of home is the same node',
     'kept       as "de 1"',
     'groups     auto, select',
   ]);

@@ -23,8 +23,9 @@ function nodeText(node: NodeExplanation, place: NodePlace | undefined): string[]
   const sources = node.sources.map(({ subscription, tag, line }) => {
     return `read from  ${subscription}${line === undefined ? '' : `, line ${line}`}, as "${tag}"`;
   });
-  const steps = node.steps.map(
-    ({ index, operator, what }) => `operator   ${index < 0 ? 'end' : index} ${operator}: ${what}`,
+  // What is done after the last operator has no number, and no operator of the recipe.
+  const steps = node.steps.map(({ index, operator, what }) =>
+    index < 0 ? `at the end ${what}` : `operator   ${index} ${operator}: ${what}`,
   );
   const country = node.country === undefined ? '' : `, ${node.country}`;
   return [

@@ -131,8 +131,14 @@ export const eventSchemas: { readonly [N in EventName]: EventRow<N> } = {
     }),
   ),
   'deployment.started': row(
-    'Servers are being moved to a version; `override_freeze` says why in spite of a freeze.',
-    z.object({ ...deployment, servers: countSchema, override_freeze: z.optional(z.string()) }),
+    'Servers are being moved to a version, those that `environment` or `selector` chose where it is there; `override_freeze` says why in spite of a freeze.',
+    z.object({
+      ...deployment,
+      servers: countSchema,
+      environment: z.optional(z.string()),
+      selector: z.optional(z.string()),
+      override_freeze: z.optional(z.string()),
+    }),
   ),
   'deployment.held': row(
     'An environment is frozen: what would be deployed by itself waits for the end of that.',

@@ -88,7 +88,7 @@ const reaches: Readonly<Record<string, Reach>> = {
   markConfigVersion: config,
   publishConfigVersion: and(config, moves),
   deleteConfigVersion: config,
-  diffConfigVersion: config,
+  diffConfigVersion: and(config, named('server', 'query.server')),
   rollbackConfig: and(config, moves),
   exportConfig: and(config, named('server', 'query.server')),
   explainConfig: config,

@@ -31,6 +31,10 @@ test.each([
   expect(scopeSchema.safeParse(text).success).toBe(false);
 });
 
+test('a condition that is written twice is one', () => {
+  expect(parseScope('labels:a=b, a in (b) ,a==b')).toEqual(parseScope('labels:a=b'));
+});
+
 test('whatever the text, it is a scope that prints as itself again, or refused', () => {
   const parts = fc.constantFrom(
     'global',

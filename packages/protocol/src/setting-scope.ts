@@ -23,7 +23,10 @@ export function parseScope(text: string): SettingScope {
   if (text === 'global') return { kind: 'global' };
   const [, kind, name] = named.exec(text) ?? [];
   if (kind !== undefined && name !== undefined) return { kind: kind as 'server', name };
-  const selector = text.startsWith('labels:') ? parseSelector(text.slice('labels:'.length)) : [];
+  // In one way of writing it: a condition that is there twice counts once where more of them win.
+  const selector = text.startsWith('labels:')
+    ? parseSelector(printSelector(parseSelector(text.slice('labels:'.length))))
+    : [];
   // One that means every server would be another word for `global`, and win over recipes by accident.
   if (selector.length > 0) return { kind: 'labels', selector };
   throw new ProblemError('request.invalid', `"${text}" is no scope of settings`, { fix: `Write ${example}.` });

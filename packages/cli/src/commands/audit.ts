@@ -16,7 +16,7 @@ export const list = withClient(async (client, call) => {
   const known = results.find((word) => word === result);
   if (result !== undefined && known === undefined)
     throw new ProblemError('command.usage', `--result is "${result}", not one of ${results.join(', ')}`);
-  const { items } = await client.audit.list({
+  const { items, names } = await client.audit.list({
     query: {
       limit: wholeNumber('--limit', text(call, 'limit') ?? '50', { max: 1000 }),
       actor: text(call, 'actor'),
@@ -33,11 +33,28 @@ export const list = withClient(async (client, call) => {
     { title: 'WHO', value: ({ actor_name }) => actor_name },
     { title: 'FROM', value: ({ ip }) => ip || null },
     { title: 'ACTION', value: ({ action }) => action },
-    { title: 'OBJECT', value: ({ object }) => Object.values(object).map(String).join(' ') },
+    { title: 'OBJECT', value: (entry) => objectOf(entry.object, (id) => names[id] ?? id) || nameMade(entry) },
     { title: 'RESULT', value: (entry) => entry.code ?? entry.result },
     { title: 'CHANGE', value: ({ change }) => change.map(({ type }) => type).join(' ') },
+    { title: 'OBJECT ID', value: ({ object }) => objectOf(object, String), isWide: true },
   ]);
 });
+
+/** What is made stands in no address, but in what happened. */
+function nameMade({
+  change: [first],
+}: {
+  readonly change: readonly { readonly data: Readonly<Record<string, unknown>> }[];
+}) {
+  const name = first?.data['name'];
+  return typeof name === 'string' ? name : '';
+}
+
+/** What was acted upon, in the words of its address. */
+const objectOf = (object: Readonly<Record<string, unknown>>, nameOf: (id: string) => string): string =>
+  Object.values(object)
+    .map((value) => nameOf(String(value)))
+    .join(' ');
 
 /** A time as it is typed, or a duration back from now. */
 function timeOf(call: Call, name: 'since' | 'until'): string | undefined {

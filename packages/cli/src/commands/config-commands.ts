@@ -28,13 +28,16 @@ const recipeOptions: readonly OptionRow[] = [
   { flags: '--no-tests-block', summary: 'a failed test does not keep a version from being made' },
   { flags: '--settings <file>', summary: 'settings as YAML or JSON; the options above go over them' },
 ];
-const deployOptions: readonly OptionRow[] = [
+const targetOptions: readonly OptionRow[] = [
   {
     flags: '--server <name...>',
     summary: 'move these servers',
     preset: 'those that it is assigned to or that run it, or the only one',
   },
-  { flags: '--version <version>', summary: 'the version, by number or tag', preset: 'NAME@VERSION, or the newest' },
+  { flags: '--environment <name>', summary: 'move the servers of this environment' },
+  { flags: '--selector <selector>', summary: 'move the servers with these labels, as role=edge,!canary' },
+];
+const deployOptions: readonly OptionRow[] = [
   { flags: '--no-wait', summary: 'do not wait for the verdict' },
   { flags: '--timeout <duration>', summary: 'how long to wait', preset: '2m, and the time to confirm' },
   {
@@ -137,6 +140,7 @@ export const configCommands: readonly CommandRow[] = [
     remote: true,
     options: [
       { flags: '--against <version>', summary: 'compare with this one', preset: 'the one before' },
+      { flags: '--server <name>', summary: 'what this server gets of both' },
       { flags: '--text', summary: 'line by line' },
       { flags: '--exit-code', summary: 'answer 20 when there is a difference' },
     ],
@@ -184,18 +188,25 @@ export const configCommands: readonly CommandRow[] = [
     options: [
       { flags: '-m, --message <text>', summary: 'why' },
       { flags: '--no-deploy', summary: 'only make the version' },
-      ...deployOptions.slice(2),
+      ...deployOptions,
     ],
     load: load('rollback'),
   },
   {
     usage: 'config deploy <name>',
     summary: 'Move servers to a version: one first, the rest on its verdict',
-    options: [...deployOptions, { flags: '-m, --message <text>', summary: 'why' }],
+    options: [
+      ...targetOptions,
+      { flags: '--version <version>', summary: 'the version, by number or tag', preset: 'NAME@VERSION, or the newest' },
+      ...deployOptions,
+      { flags: '-m, --message <text>', summary: 'why' },
+    ],
     examples: [
       'sboxmgr config deploy main',
       'sboxmgr config deploy main@stable',
       'sboxmgr config deploy main --server ams-1 --server ams-2',
+      'sboxmgr config deploy main --environment prod',
+      'sboxmgr config deploy main --selector "role=edge,region in (eu,us)"',
       'sboxmgr config deploy main --engine 1.14.4 --confirm 120s',
     ],
     remote: true,

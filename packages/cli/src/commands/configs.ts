@@ -9,7 +9,7 @@ import { changesLines } from '../changes-text.ts';
 import { counted } from '../counted.ts';
 import { projectOf } from './bounds-options.ts';
 import { isPlainMixed, readRecipeParts, refuseUnused } from './config-parts.ts';
-import { age, configNames, everyPage, withClient } from './remote.ts';
+import { age, everyPage, withClient } from './remote.ts';
 import { findingLine, versionLine } from './version-lines.ts';
 import { readVersion, readVersionName } from './version-name.ts';
 
@@ -188,12 +188,12 @@ export const showVersion = withClient(async (client, call) => {
 });
 
 export const diff = withClient(async (client, call) => {
-  const against = text(call, 'against');
+  const [against, server] = [text(call, 'against'), text(call, 'server')];
   const found = await client.configs.diff({
     params: versionOf(call),
-    query: against === undefined ? {} : { against },
+    query: { ...(against === undefined ? {} : { against }), ...(server === undefined ? {} : { server }) },
   });
-  await call.out.thing(found, () => (flag(call, 'text') ? found.text : changesLines(found).join('\n')));
+  await call.out.thing(found, () => (flag(call, 'text') ? found.text : changesLines(found, call.out.text).join('\n')));
   return flag(call, 'exitCode') && found.text !== '' ? 20 : 0;
 });
 
@@ -247,7 +247,11 @@ const progress: Readonly<Record<string, string>> = {
 /** Tells once of each step that a server takes while people wait. */
 function createTeller(out: Out): (deployment: Deployment) => void {
   const told = new Map<string, string>();
-  return ({ servers }) => {
+  let toldHeld = '';
+  return ({ servers, held }) => {
+    const waits = held === null ? '' : heldWords(held);
+    if (waits !== '' && waits !== toldHeld) out.talk(waits);
+    toldHeld = waits;
     for (const { name, state } of servers) {
       const words = progress[state];
       if (words === undefined || told.get(name) === state) continue;
@@ -257,29 +261,46 @@ function createTeller(out: Out): (deployment: Deployment) => void {
   };
 }
 
-const deploymentLines = ({ servers, state, version, engine, override_freeze: reason }: Deployment): string =>
+const heldWords = ({ environments, reason, until }: NonNullable<Deployment['held']>): string =>
+  `held by the freeze of ${environments.join(', ')} ${until === null ? 'without end' : `until ${until}`}: ${reason}`;
+
+const deploymentLines = ({ servers, state, version, engine, held, override_freeze: reason }: Deployment): string =>
   [
     ...servers.map((server) => `${server.name}: ${server.state}`),
     `version ${version}${engine === null ? '' : ` with sing-box ${engine}`}: ${state}`,
+    ...(held === null ? [] : [heldWords(held)]),
     ...(reason === null ? [] : [`in spite of a freeze: ${reason}`]),
   ].join('\n');
 
 async function start(client: OperatorClient, call: Call, version: number | string | undefined): Promise<Deployment> {
   const named = readVersionName(arg(call, 0));
   const wanted = version ?? named.version;
-  const servers = texts(call, 'server');
+  const [servers, environment, selector] = [texts(call, 'server'), text(call, 'environment'), text(call, 'selector')];
   const [engine, confirm, reason] = [text(call, 'engine'), text(call, 'confirm'), text(call, 'overrideFreeze')];
-  return await client.configs.deploy({
+  const started = await client.configs.deploy({
     params: { id: named.config },
     body: {
       message: text(call, 'message') ?? '',
       ...(wanted === undefined ? {} : { version: wanted }),
       ...(servers.length === 0 ? {} : { servers: [...servers] }),
+      ...(environment === undefined ? {} : { environment }),
+      ...(selector === undefined ? {} : { selector }),
       ...(engine === undefined ? {} : { engine }),
       ...(confirm === undefined ? {} : { confirm }),
       ...(reason === undefined ? {} : { override_freeze: reason }),
     },
   });
+  // Who names servers knows them.
+  if ((environment ?? selector) !== undefined) call.out.talk(targetWords(started));
+  return started;
+}
+
+const mostNamed = 20;
+
+function targetWords({ servers }: Deployment): string {
+  const names = servers.slice(0, mostNamed).map(({ name }) => name);
+  const more = servers.length > mostNamed ? ', …' : '';
+  return `goes to ${counted(servers.length, 'server')}: ${names.join(', ')}${more}`;
 }
 
 export const deploy = withClient(
@@ -318,8 +339,11 @@ export const exportText = withClient(async (client, call) => {
 
 export const deployments = withClient(async (client, { out, host }) => {
   const { items } = await client.deployments.list({ query: { limit: 100 } });
-  const names = await configNames(client);
+  const known = await everyPage((query) => client.configs.list({ query }));
+  const names = new Map(known.map(({ id, name }) => [id, name]));
   const now = host.clock.now();
+  for (const { name, held_version: version } of known)
+    if (version !== null) out.talk(`${name}: version ${version} waits for the end of a freeze`);
   await out.rows(items, [
     { title: 'ID', value: ({ id }) => id },
     { title: 'CONFIG', value: ({ config_id }) => names.get(config_id) ?? config_id },
@@ -328,7 +352,7 @@ export const deployments = withClient(async (client, { out, host }) => {
     { title: 'STATE', value: ({ state }) => state },
     { title: 'SERVERS', value: ({ servers }) => servers.length },
     { title: 'AGE', value: ({ created_at }) => age(created_at, now) },
-    { title: 'WHY', value: ({ reason }) => reason?.detail ?? '' },
+    { title: 'WHY', value: ({ reason, held }) => reason?.detail ?? (held ? heldWords(held) : '') },
   ]);
 });
 

@@ -1,5 +1,5 @@
 import type { CommandRow } from '../command.ts';
-import { remoteOptions } from '../program.ts';
+import { remoteOptions } from '../shared-options.ts';
 import type * as contexts from './contexts.ts';
 
 const load = (name: Exclude<keyof typeof contexts, 'addContext'>) => async () => (await import('./contexts.ts'))[name];

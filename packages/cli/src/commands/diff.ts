@@ -49,7 +49,7 @@ async function diffDocuments(before: Json, after: Json, call: Call): Promise<boo
     return isChanged;
   }
   const changes = diffConfigs(before, after);
-  await call.out.thing(changes, () => changesLines(changes).join('\n'));
+  await call.out.thing(changes, () => changesLines(changes, call.out.text).join('\n'));
   return isChanged;
 }
 

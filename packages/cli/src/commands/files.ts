@@ -71,6 +71,7 @@ export const apply = async (call: Call): Promise<number> => {
     generate: flag(call, 'generate'),
     signal: host.signal,
     say: (line) => out.talk(`done: ${line}`),
+    warn: (line) => out.talk(line),
   });
   const { failed, exitCode, ...rest } = done;
   if (isJson) {

@@ -1,5 +1,5 @@
 import type { CommandRow, OptionRow } from '../command.ts';
-import { engineOptions, nodeOptions, templateOptions, userAgentOption } from '../local/option-rows.ts';
+import { engineOptions, nodeOptions, templateOptions, userAgentOption, whereOptions } from '../local/option-rows.ts';
 import { ofProject, projectOption } from './bounds-options.ts';
 import type * as engines from './engines.ts';
 import type * as exclusions from './exclusions.ts';
@@ -22,10 +22,6 @@ const policyFile: OptionRow = {
   flags: '--list <file>',
   summary: 'which policies are on, and your own',
   preset: 'SBOXMGR_POLICY_FILE, else ./sbox-policies.json or the one in ~/.config/sbox',
-};
-const askManager: OptionRow = {
-  flags: '--remote',
-  summary: 'ask the manager; without it everything is on this machine',
 };
 const policyParts: readonly OptionRow[] = [
   { flags: '-f, --file <file>', summary: 'the policy as YAML or JSON; the options go over it' },
@@ -87,9 +83,9 @@ export const libraryCommands: readonly CommandRow[] = [
   },
   {
     usage: 'policy list',
-    summary: 'What must not be, and whether it is looked for: on this machine, or by the manager',
+    summary: 'What must not be, and whether it is looked for: by the manager, or on this machine',
     remote: true,
-    options: [askManager, policyFile],
+    options: [...whereOptions, policyFile],
     load: policy('list'),
   },
   { usage: 'policy show <name>', summary: 'One policy of the manager', remote: true, load: managed('show') },
@@ -138,30 +134,30 @@ export const libraryCommands: readonly CommandRow[] = [
   },
   {
     usage: 'policy enable <name...>',
-    summary: 'Look for this, on this machine or by the manager',
+    summary: 'Look for this, by the manager or on this machine',
     remote: true,
-    options: [askManager, policyFile],
+    options: [...whereOptions, policyFile],
     load: policy('enable'),
   },
   {
     usage: 'policy disable <name...>',
     summary: 'Do not look for this',
     remote: true,
-    options: [askManager, policyFile],
+    options: [...whereOptions, policyFile],
     load: policy('disable'),
   },
   {
     usage: 'template list',
-    summary: 'Templates that come with sbox, or all that the manager has',
+    summary: 'All templates that the manager has; without one those that come with sbox',
     remote: true,
-    options: [{ flags: '--remote', summary: 'ask the manager' }, ofProject],
+    options: [...whereOptions, ofProject],
     load: template('list'),
   },
   {
     usage: 'template show <template>',
     summary: 'A template with its parameters',
     remote: true,
-    options: [{ flags: '--remote', summary: 'ask the manager' }],
+    options: [...whereOptions, { flags: '--reveal', summary: 'with secrets; needs the permission secrets:reveal' }],
     load: template('show'),
   },
   {

@@ -9,14 +9,16 @@ import { prepare } from '../local/prepare.ts';
 import { recipeOf } from '../local/recipe-options.ts';
 import { placeOf, runPolicies } from '../local/run-policies.ts';
 import { enableRemote, disableRemote, listRemote, testRemote } from './remote-policies.ts';
+import { isRemote } from './remote.ts';
 
-/** Who names a manager asks it. */
-const isRemote = (call: Call): boolean => flag(call, 'remote') || text(call, 'manager') !== undefined;
+/** Who names a file means it, whoever else is known. */
+const asksManager = async (call: Call): Promise<boolean> =>
+  (text(call, 'list') === undefined || flag(call, 'remote')) && (await isRemote(call));
 
 const listOf = async (call: Call): Promise<PolicyList> => await readPolicies(call.host, text(call, 'list'));
 
 export const list = async (call: Call): Promise<void> => {
-  if (isRemote(call)) return void (await listRemote(call));
+  if (await asksManager(call)) return void (await listRemote(call));
   const { policies } = await listOf(call);
   await call.out.rows(policies, [
     { title: 'NAME', value: ({ name }) => name },
@@ -28,9 +30,9 @@ export const list = async (call: Call): Promise<void> => {
 };
 
 export const enable = async (call: Call): Promise<void> =>
-  isRemote(call) ? void (await enableRemote(call)) : await change(call, true);
+  (await asksManager(call)) ? void (await enableRemote(call)) : await change(call, true);
 export const disable = async (call: Call): Promise<void> =>
-  isRemote(call) ? void (await disableRemote(call)) : await change(call, false);
+  (await asksManager(call)) ? void (await disableRemote(call)) : await change(call, false);
 
 async function change(call: Call, isOn: boolean): Promise<void> {
   const known = await listOf(call);

@@ -135,7 +135,7 @@ async function testsOf(client: OperatorClient, call: Call): Promise<PolicyTest[]
   const known = own.length > 0 && named.length === 0 ? [] : await everyPage((query) => client.policies.list({ query }));
   const strange = named.find((name) => !known.some((policy) => policy.name === name));
   if (strange !== undefined)
-    throw new ProblemError('policy.not-found', `policy ${strange}`, { fix: 'sboxmgr policy list --remote' });
+    throw new ProblemError('policy.not-found', `policy ${strange}`, { fix: 'sboxmgr policy list' });
   const chosen = known.filter(({ name, enabled }) => (named.length === 0 ? enabled : named.includes(name)));
   return [
     ...chosen.map(({ name, verdict, query, at_most, at_least, expression: said }) => ({

@@ -1,6 +1,6 @@
-import { printDuration } from '@sbox/core';
-import type { Call } from '../command.ts';
-import { connect, type OperatorClient } from '../connection.ts';
+import { printDuration, ProblemError } from '@sbox/core';
+import { flag, type Call } from '../command.ts';
+import { connect, knowsManager, type OperatorClient } from '../connection.ts';
 
 type Handler = (call: Call) => Promise<number | void>;
 
@@ -11,6 +11,14 @@ export const withClient =
     await using connection = await connect(call);
     return await handler(connection.client, call);
   };
+
+/** Who has a manager means what it has. @throws ProblemError `command.usage` */
+export async function isRemote(call: Call): Promise<boolean> {
+  const [remote, local] = [flag(call, 'remote'), flag(call, 'local')];
+  if (remote && local)
+    throw new ProblemError('command.usage', '--remote and --local name two places', { fix: 'Leave one of them away.' });
+  return remote || (!local && (await knowsManager(call)));
+}
 
 interface Page<T> {
   readonly items: readonly T[];

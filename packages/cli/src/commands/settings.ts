@@ -5,6 +5,7 @@ import type { OperatorClient } from '../connection.ts';
 import { isRecord, readDocument } from '../local/document-file.ts';
 import { everyPage, withClient } from './remote.ts';
 import { scopeOf, shown, valuesOf } from './setting-scope.ts';
+import { keptLine } from './version-lines.ts';
 
 type Layer = Awaited<ReturnType<OperatorClient['settings']['get']>>;
 type Changed = Awaited<ReturnType<OperatorClient['settings']['update']>>;
@@ -28,13 +29,14 @@ export const keys = withClient(async (client, { out }) => {
   const { items } = await client.settings.keys({});
   await out.rows(items, [
     { title: 'KEY', value: ({ key }) => key },
-    { title: 'TYPE', value: ({ type }) => type },
-    { title: 'DEFAULT', value: (row) => (row.default === null ? null : shown(row.default)) },
+    { title: 'DEFAULT', value: (row) => (row.default === null ? null : shown(row.default)), mostChars: 20 },
+    { title: 'WHAT', value: ({ description }) => description, mostChars: 45 },
+    { title: 'TYPE', value: ({ type }) => type, isWide: true },
     {
       title: 'READ BY',
       value: ({ read_by, templates }) => (templates.length > 0 ? templates.join(', ') : read_by),
+      isWide: true,
     },
-    { title: 'WHAT', value: ({ description }) => description },
   ]);
 });
 
@@ -49,9 +51,10 @@ export const show = withClient(async (client, call) => {
   await print(await client.settings.get({ params: { scope: scopeOf(call) }, query: revealing(call) }), call);
 });
 
-async function told({ scope, version, configs, ...rest }: Changed, { out }: Call): Promise<void> {
+async function told({ scope, version, configs, kept, ...rest }: Changed, { out }: Call): Promise<void> {
   const followed = configs.map((config) => `${config.name} has version ${config.version}`);
-  await out.thing({ scope, version, configs, ...rest }, () =>
+  for (const config of kept) out.talk(keptLine(config));
+  await out.thing({ scope, version, configs, kept, ...rest }, () =>
     [
       `${scope}: version ${version}`,
       ...(followed.length === 0 ? ['  no config got a new version by it'] : followed.map((line) => `  ${line}`)),
@@ -119,14 +122,16 @@ export const edit = withClient(async (client, call) => {
 
 /** `urltest: {url: …}` is `urltest.url`, and `params` are one level deep. */
 function dotted(document: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(document)) {
-    const isBranch = key === 'params' || Object.keys(settingKeys).some((known) => known.startsWith(`${key}.`));
-    if (isBranch && isRecord(value))
-      for (const [leaf, inner] of Object.entries(value)) values[`${key}.${leaf}`] = inner;
-    else values[key] = value;
-  }
-  return values;
+  const isBranch = (key: string): boolean =>
+    key === 'params' || Object.keys(settingKeys).some((known) => known.startsWith(`${key}.`));
+  // From entries: a key `__proto__` reaches the manager, which refuses it.
+  return Object.fromEntries(
+    Object.entries(document).flatMap(([key, value]): [string, unknown][] =>
+      isBranch(key) && isRecord(value)
+        ? Object.entries(value).map(([leaf, inner]) => [`${key}.${leaf}`, inner])
+        : [[key, value]],
+    ),
+  );
 }
 
 /** Whose settings, as the options say. */

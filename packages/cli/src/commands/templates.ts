@@ -14,13 +14,10 @@ import { sha256 } from '../sha256.ts';
 import { writeWhole } from '../write-file.ts';
 import { deliver, renderSaying } from './generate.ts';
 import { projectOf } from './bounds-options.ts';
-import { everyPage, withClient } from './remote.ts';
-
-/** Who names a manager asks it. */
-const isRemote = (call: Call): boolean => flag(call, 'remote') || text(call, 'manager') !== undefined;
+import { everyPage, isRemote, withClient } from './remote.ts';
 
 export const list = async (call: Call): Promise<void> => {
-  await (isRemote(call) ? listRemote(call) : listReady(call));
+  await ((await isRemote(call)) ? listRemote(call) : listReady(call));
 };
 
 const listReady = async ({ out }: Call): Promise<void> => {
@@ -45,12 +42,15 @@ const listRemote = withClient(async (client, call) => {
 });
 
 export const show = async (call: Call): Promise<void> => {
-  if (isRemote(call)) return void (await showRemote(call));
-  await print(await findTemplate(choiceOf(arg(call, 0)), call.host), call);
+  const choice = choiceOf(arg(call, 0));
+  // A file is on this machine, whoever else is known.
+  if (choice.file === undefined && (await isRemote(call))) return void (await showRemote(call));
+  await print(await findTemplate(choice, call.host), call);
 };
 
 const showRemote = withClient(async (client, call) => {
-  await print((await client.templates.get({ params: { name: arg(call, 0) }, query: {} })) as unknown as Template, call);
+  const query = flag(call, 'reveal') ? { reveal: 'true' as const } : {};
+  await print((await client.templates.get({ params: { name: arg(call, 0) }, query })) as unknown as Template, call);
 });
 
 async function print(template: Template, call: Call): Promise<void> {

@@ -23,7 +23,11 @@ export interface Screen {
   readonly columns: number;
   readonly rows: number;
   readonly hasColour: boolean;
+  /** Sentences in the language of who looks; data stays. */
+  readonly text?: (english: string) => string;
 }
+
+type Said = NonNullable<Screen['text']>;
 
 /** Where somebody has to look comes first. */
 const order = ['degraded', 'offline', 'progressing', 'new', 'healthy'];
@@ -31,44 +35,50 @@ const colours = { degraded: 'red', offline: 'red', progressing: 'yellow', new: '
 const eventsShown = 5;
 
 /** The fleet on one screen: counts, deployments on their way, servers with the worst first, the newest events. */
-export function drawFleet(view: FleetView, nowMs: number, { columns, rows, hasColour }: Screen): string {
-  const head = [heading(view, nowMs), countsOf(view), ...running(view)];
+export function drawFleet(view: FleetView, nowMs: number, { columns, rows, hasColour, text = String }: Screen): string {
+  const head = [heading(view, nowMs, text), countsOf(view, text), ...running(view, text)];
   const events = view.events.slice(0, eventsShown).map((event) => printEvent(event, view));
   const foot = events.length === 0 ? [] : ['', ...events];
   const room = Math.max(1, rows - head.length - foot.length - 3);
-  const lines = [...head, '', ...serverLines(view, nowMs, room), ...foot].map((line) => line.slice(0, columns));
+  const lines = [...head, '', ...serverLines(view, nowMs, { room, text }), ...foot].map((line) =>
+    line.slice(0, columns),
+  );
   return lines
     .slice(0, rows)
     .map((line) => (hasColour ? paint(line) : line))
     .join('\n');
 }
 
-function heading({ url, status }: FleetView, nowMs: number): string {
-  const engine = status.engine === null ? 'no engine' : `sing-box ${status.engine.version}`;
-  return `sbox ${status.version}  ${url}  up ${age(status.started_at, nowMs)}  ${engine}  ${clock(nowMs)}`;
+function heading({ url, status }: FleetView, nowMs: number, text: Said): string {
+  const engine = status.engine === null ? text('no engine') : `sing-box ${status.engine.version}`;
+  return `sbox ${status.version}  ${url}  ${text(`up ${age(status.started_at, nowMs)}`)}  ${engine}  ${clock(nowMs)}`;
 }
 
 const clock = (ms: number): string => new Date(ms).toTimeString().slice(0, 8);
 
-function countsOf({ status }: FleetView): string {
+function countsOf({ status }: FleetView, text: Said): string {
   const counts = order
     .filter((state) => (status.servers[state] ?? 0) > 0)
     .map((state) => `${status.servers[state]} ${state}`);
-  const servers = counts.length === 0 ? 'none yet: sboxmgr server token' : counts.join('  ');
+  const servers = counts.length === 0 ? text('none yet: sboxmgr server token') : counts.join('  ');
   return `servers  ${servers}    configs ${status.configs}    subscriptions ${status.subscriptions}`;
 }
 
-function running({ deployments, configNames }: FleetView): string[] {
+function running({ deployments, configNames }: FleetView, text: Said): string[] {
   return deployments
     .filter(({ state }) => state === 'running')
     .map(({ id, config_id, version, servers }) => {
       const done = servers.filter(({ state }) => state === 'committed').length;
       const name = configNames.get(config_id) ?? config_id;
-      return `deploys  ${name}@${version}  ${done} of ${servers.length} committed  (${id})`;
+      return `deploys  ${name}@${version}  ${text(`${done} of ${servers.length} committed`)}  (${id})`;
     });
 }
 
-function serverLines(view: FleetView, nowMs: number, room: number): string[] {
+function serverLines(
+  view: FleetView,
+  nowMs: number,
+  { room, text }: { readonly room: number; readonly text: Said },
+): string[] {
   const sorted = view.servers.toSorted(
     (a, b) => order.indexOf(a.state) - order.indexOf(b.state) || a.name.localeCompare(b.name),
   );
@@ -90,16 +100,18 @@ function serverLines(view: FleetView, nowMs: number, room: number): string[] {
     server.state,
     (server.desired && versions.get(orderKey(server.id, server.desired))) ?? '-',
     isInSync(server) ?? '-',
-    probeOf(server),
-    server.seen_at === null ? 'never' : `${age(server.seen_at, nowMs)} ago`,
-    why(server, nowMs),
+    text(probeOf(server)),
+    text(server.seen_at === null ? 'never' : `${age(server.seen_at, nowMs)} ago`),
+    text(why(server, nowMs)),
   ]);
   const left = sorted.length - shown.length;
-  const more =
-    left > 0 || view.isCut
-      ? [`… ${left > 0 ? left : 'there are'} more${view.isCut ? ' that were not asked for' : ''}`]
-      : [];
+  const more = left > 0 || view.isCut ? [text(moreText(left, view.isCut))] : [];
   return [...tableText(['SERVER', 'STATE', 'WANTED', 'IN SYNC', 'PROBE', 'SEEN', 'WHY'], cells).split('\n'), ...more];
+}
+
+function moreText(left: number, isCut: boolean): string {
+  if (!isCut) return `… ${left} more`;
+  return left > 0 ? `… ${left} more that were not asked for` : '… there are more that were not asked for';
 }
 
 function probeOf({ status }: Server): string {

@@ -1,5 +1,5 @@
 import { messageOf, parseDuration, ProblemError } from '@sbox/core';
-import { flag, text, type Call, type Host } from '../command.ts';
+import { flag, text, type Call } from '../command.ts';
 import { connect, type Connection } from '../connection.ts';
 import { configNames } from './remote.ts';
 import { drawFleet, type FleetView, type Screen } from './top-text.ts';
@@ -20,13 +20,13 @@ export async function top(call: Call): Promise<void> {
   const first = await look(connection, call);
   if (out.format !== 'table') return await out.thing(first);
   if (flag(call, 'once') || !host.isTerminal) {
-    out.raw(`${drawFleet(first, host.clock.now(), endless)}\n`);
+    out.raw(`${drawFleet(first, host.clock.now(), { ...endless, text: out.text })}\n`);
     return;
   }
   out.raw(alternate.on);
   try {
     for (let view = first, trouble = ''; !host.signal.aborted;) {
-      out.raw(picture(view, trouble, host));
+      out.raw(picture(view, trouble, call));
       await host.clock.sleep(everyMs, host.signal).catch(() => {});
       if (host.signal.aborted) break;
       // The last picture stays: it is what is known.
@@ -42,11 +42,16 @@ export async function top(call: Call): Promise<void> {
 
 const endless: Screen = { columns: 500, rows: mostServers + 100, hasColour: false };
 
-function picture(view: FleetView, trouble: string, host: Host): string {
+function picture(view: FleetView, trouble: string, { host, out: { text: said } }: Call): string {
   const { columns, rows } = host.terminalSize?.() ?? { columns: 80, rows: 24 };
   const hasColour = (host.env['NO_COLOR'] ?? '') === '';
-  const lines = drawFleet(view, host.clock.now(), { columns, rows: trouble === '' ? rows : rows - 1, hasColour });
-  const all = trouble === '' ? lines : `${lines}\nthis is old: ${trouble}`.replaceAll('\r', '');
+  const lines = drawFleet(view, host.clock.now(), {
+    columns,
+    rows: trouble === '' ? rows : rows - 1,
+    hasColour,
+    text: said,
+  });
+  const all = trouble === '' ? lines : `${lines}\n${said(`this is old: ${trouble}`)}`.replaceAll('\r', '');
   return home + all.replaceAll('\n', `${clearLine}\n`) + clearLine + clearBelow;
 }
 

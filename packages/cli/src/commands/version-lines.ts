@@ -2,6 +2,7 @@ import type { OperatorClient } from '../connection.ts';
 import { counted } from '../counted.ts';
 
 type Version = Awaited<ReturnType<OperatorClient['configs']['version']>>;
+type Changed = Awaited<ReturnType<OperatorClient['settings']['update']>>;
 
 export const findingLine = ({
   policy,
@@ -18,6 +19,10 @@ export const findingLine = ({
   const what = problem ? `could not be evaluated: ${problem.detail}` : `${reason}${place === '' ? '' : `: ${place}`}`;
   return `${verdict === 'deny' ? '✗' : '!'} ${policy}: ${what}`;
 };
+
+/** A config that a change of settings gave no version, and why. */
+export const keptLine = ({ name, code, detail }: Changed['kept'][number]): string =>
+  `${name} keeps its version: ${code}: ${detail}`;
 
 /** What a version is, in a line, and what policies say of it. */
 export const versionLine = ({ version, nodes, renditions, state, findings }: Version): string => {

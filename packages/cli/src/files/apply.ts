@@ -1,5 +1,7 @@
 import { exitCodeOf, messageOf } from '@sbox/core';
+import { keptLine } from '../commands/version-lines.ts';
 import type { OperatorClient } from '../connection.ts';
+import { isRecord } from '../local/document-file.ts';
 import { kinds } from './kinds.ts';
 import { hasDifference, stepText } from './plan-text.ts';
 import type { Plan, Step } from './plan.ts';
@@ -23,6 +25,8 @@ interface ApplyOptions {
   /** Makes versions of the configs that the files say. */
   readonly generate: boolean;
   readonly say: (line: string) => void;
+  /** Is told of what was done and has not led to all that it should. */
+  readonly warn: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +37,7 @@ export async function applyPlan(client: OperatorClient, plan: Plan, options: App
   for (const [index, { text, run }] of work.entries()) {
     try {
       options.signal.throwIfAborted();
-      await run();
+      for (const config of keptIn(await run())) options.warn(keptLine(config));
     } catch (error) {
       const notDone = work.slice(index + 1).map((one) => one.text);
       const exitCode = options.signal.aborted ? 130 : done.length > 0 ? partly : exitCodeOf(error);
@@ -44,6 +48,12 @@ export async function applyPlan(client: OperatorClient, plan: Plan, options: App
   }
   return { done, not_done: [], exitCode: 0 };
 }
+
+type Kept = Parameters<typeof keptLine>[0];
+
+/** Configs that written settings gave no version. */
+const keptIn = (answer: unknown): readonly Kept[] =>
+  isRecord(answer) && Array.isArray(answer['kept']) ? (answer['kept'] as readonly Kept[]) : [];
 
 const stepsOf = (client: OperatorClient, plan: Plan): Work[] =>
   plan.steps

@@ -9,8 +9,10 @@ import {
   type RouteInput,
 } from '@sbox/protocol';
 import { everyPage } from '../commands/remote.ts';
+import type { OperatorClient } from '../connection.ts';
 import { isRecord } from '../local/document-file.ts';
-import { stored, type Kind, type Reference, type Value } from './kind.ts';
+import { stored, type Fault, type Kind, type Reference, type Value } from './kind.ts';
+import { faultsInValues } from './setting-values.ts';
 
 type Body<R extends Route> = RouteInput<R> extends { body: infer B } ? B : never;
 const { environments, assignments, policies, clients, clientRules, settings } = operatorContract;
@@ -72,11 +74,30 @@ const settingLayer: Kind = {
   remove: async (client, { id, headers }) => await client.settings.remove({ params: { scope: id }, headers }),
   normalise: (value) => ({ ...value, scope: printScope(parseScope(String(value['scope']))) }),
   hide: hideValues,
+  check: async (client, sides) => [
+    ...(await faultsInScope(client, sides.value)),
+    ...(await faultsInValues(client, sides)),
+  ],
   references: ({ scope }) => {
     const [, name] = /^environment:(.+)$/.exec(String(scope)) ?? [];
     return name === undefined ? [] : [{ kind: 'environment', name, path: ['scope'] }];
   },
 };
+
+const scopeOfId = /^(server|user):((?:srv|cli)_[0-9A-Za-z]{16})$/;
+
+/** The manager keeps values by names: a file with an id would be new at every apply. */
+async function faultsInScope(client: OperatorClient, { scope }: Value): Promise<Fault[]> {
+  const [, kind, id] = scopeOfId.exec(String(scope)) ?? [];
+  if (kind === undefined || id === undefined) return [];
+  const params = { id };
+  const asked = kind === 'server' ? client.servers.get({ params }) : client.clients.get({ params });
+  const named = await asked.then(
+    ({ name }) => name,
+    () => undefined,
+  );
+  return named === undefined ? [] : [{ path: ['scope'], message: `is an id: write ${kind}:${named}` }];
+}
 
 /** Which parameters are secrets only the templates know: what is new, or hidden where it is, is not printed. */
 function hideValues({ values, ...value }: Value, shown: Value | undefined): unknown {

@@ -20,6 +20,19 @@ export interface Reference {
   readonly path: readonly (string | number)[];
 }
 
+/** A place of a value that cannot be as it is. */
+export interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** What is sent, what is there now, and the templates as they will be. */
+export interface Sides {
+  readonly value: Value;
+  readonly before: Value | undefined;
+  readonly templates: readonly Value[];
+}
+
 export interface Target {
   readonly id: string;
   readonly headers: { readonly 'if-match': string };
@@ -61,6 +74,8 @@ export interface Kind {
   hide?(value: Value, shown: Value | undefined): unknown;
   /** What has to be there before it. */
   references?(value: Value): readonly Reference[];
+  /** What the manager would refuse, though every field is as the schema wants it. */
+  check?(client: OperatorClient, sides: Sides): Promise<readonly Fault[]>;
   /** Makes what servers run from what was written. */
   generate?(client: OperatorClient, id: string, message: string): Promise<unknown>;
 }

@@ -1,4 +1,4 @@
-import { redact, redactedMark, redactText } from '@sbox/core';
+import { redactDocument, redactedMark, redactText } from '@sbox/core';
 import { operatorContract, templateFileSchema, type Route, type RouteInput } from '@sbox/protocol';
 import { everyPage } from '../commands/remote.ts';
 import type { OperatorClient } from '../connection.ts';
@@ -81,7 +81,7 @@ const template: Kind = {
       body: templateBody(value) as Body<typeof templates.replace>,
     }),
   remove: async (client, { id, headers }) => await client.templates.remove({ params: { name: id }, headers }),
-  hide: (value) => ({ ...value, document: redact(value['document']) }),
+  hide: (value) => ({ ...value, document: redactDocument(value['document']) }),
 };
 
 const config: Kind = {

@@ -73,7 +73,10 @@ export async function makePlan(client: OperatorClient, read: ReadDirectory, { pr
     for (const thing of known.written) {
       const step = await stepFor(client, known, thing);
       if ('complaints' in step) complaints.push(...step.complaints);
-      else steps.push(step);
+      else {
+        steps.push(step);
+        complaints.push(...(await faultsOf(client, { thing, step, all })));
+      }
     }
   if (complaints.length > 0) throw invalidFiles(complaints);
   const extra = all.map(extraOf);
@@ -133,6 +136,27 @@ function missing({ kind, value, file, at }: Written, { all, gone, refused }: Aro
         : `is an id: write the name, ${byId}`;
     return [{ file, ...at(reference.path), message: `${pathText(reference.path)}: ${message}` }];
   });
+}
+
+interface Checked {
+  readonly thing: Written;
+  readonly step: Step;
+  readonly all: readonly Known[];
+}
+
+/** What the manager would refuse of a step. */
+async function faultsOf(client: OperatorClient, { thing, step, all }: Checked): Promise<Complaint[]> {
+  const { kind, file, at } = thing;
+  const { value, stored } = step;
+  if (!kind.check || !value) return [];
+  const { written = [], stored: known = new Map<string, Stored>() } =
+    all.find((one) => one.kind.name === 'template') ?? {};
+  const files = written.map((one) => one.value);
+  const others = [...known.values()]
+    .map((one) => one.value)
+    .filter(({ name }) => !files.some((one) => one['name'] === name));
+  const faults = await kind.check(client, { value, before: stored?.value, templates: [...files, ...others] });
+  return faults.map(({ path, message }) => ({ file, ...at(path), message: `${pathText(path)}: ${message}` }));
 }
 
 interface Refused {

@@ -173,7 +173,7 @@ export async function readThing(
   const parsed = kind.schema.safeParse(thing);
   const found = [
     ...put.complaints,
-    ...notFinite(thing, []),
+    ...notJson(thing, []),
     ...(parsed.success ? [] : complaintsIn(parsed.error.issues)),
     ...misnamed(kind, (parsed.success ? (kind.normalise?.(parsed.data as Value) ?? thing) : thing)[kind.key], stem),
   ];
@@ -209,14 +209,18 @@ const misnamed = (kind: Kind, name: unknown, stem: string): Found[] =>
     ? []
     : [{ path: [kind.key], message: `is "${name}", so the file has to be called ${fileNameOf(name)}.yaml` }];
 
-/** YAML has numbers that JSON has not. */
-function notFinite(value: unknown, at: Path): Found[] {
+/** YAML has numbers that JSON has not, and what copies fields loses one that is called `__proto__` without a word. */
+function notJson(value: unknown, at: Path): Found[] {
   if (typeof value === 'number' && !Number.isFinite(value)) return [{ path: at, message: 'must be a number' }];
   if (typeof value !== 'object' || value === null) return [];
   const parts: readonly (readonly [PropertyKey, unknown])[] = Array.isArray(value)
     ? value.map((item: unknown, index) => [index, item] as const)
     : Object.entries(value);
-  return parts.flatMap(([key, item]) => notFinite(item, [...at, key]));
+  return parts.flatMap(([key, item]) =>
+    key === '__proto__'
+      ? [{ path: [...at, key], message: 'no field may be called so', isKey: true }]
+      : notJson(item, [...at, key]),
+  );
 }
 
 /** `settings.inbounds[0].listen_port` */

@@ -33,6 +33,8 @@ export const causes: Readonly<Record<string, string>> = {
   '{} has changed': '{1}: изменилось',
   '{} comes with sbox': '{1}: из состава sbox',
   'no server has joined yet': 'ни один сервер ещё не подключён',
+  'no server is in {}': 'в окружении {1} нет серверов',
+  'no server has labels that {} meets': 'нет серверов с метками {1}',
   'no subscription of this config has nodes yet': 'ни в одной подписке этой конфигурации пока нет узлов',
   'no subscription of this version has a node {}': 'ни в одной подписке этой версии нет узла {1}',
   'deployment {} is not at its end': 'развёртывание {1} ещё не закончено',

@@ -63,8 +63,8 @@ export const commandSummaries: Readonly<Record<string, string>> = {
   'Which nodes of a source the list drops': 'Какие узлы источника исключает список',
 
   // Policies
-  'What must not be, and whether it is looked for: on this machine, or by the manager':
-    'Чего быть не должно и проверяется ли это: на этой машине или у менеджера',
+  'What must not be, and whether it is looked for: by the manager, or on this machine':
+    'Чего быть не должно и проверяется ли это: у менеджера или на этой машине',
   'One policy of the manager': 'Одна политика менеджера',
   'Give the manager a policy; it is heard when versions are made or published':
     'Добавить менеджеру политику; она действует при создании и публикации версий',
@@ -74,11 +74,12 @@ export const commandSummaries: Readonly<Record<string, string>> = {
     'Что политики находят в узлах или в конфигурации менеджера; код выхода 7, если хоть одна запрещает',
   'How many nodes each policy of this machine finds, also those that are off':
     'Сколько узлов находит каждая политика этой машины, включая выключенные',
-  'Look for this, on this machine or by the manager': 'Включить политику на этой машине или у менеджера',
+  'Look for this, by the manager or on this machine': 'Включить политику у менеджера или на этой машине',
   'Do not look for this': 'Выключить политику',
 
   // Templates, operators, engines
-  'Templates that come with sbox, or all that the manager has': 'Шаблоны из состава sbox или все шаблоны менеджера',
+  'All templates that the manager has; without one those that come with sbox':
+    'Все шаблоны менеджера; без него — шаблоны из состава sbox',
   'A template with its parameters': 'Шаблон и его параметры',
   'The config that a template gives, with these parameters and nodes':
     'Конфигурация, которую даёт шаблон с этими параметрами и узлами',

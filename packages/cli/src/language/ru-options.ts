@@ -117,7 +117,7 @@ export const optionSummaries: Readonly<Record<string, string>> = {
   'id, name, host or pattern': 'id, name, host или pattern',
 
   // Policies
-  'ask the manager; without it everything is on this machine': 'спросить менеджер; без неё всё на этой машине',
+  'only what is on this machine': 'только то, что есть на этой машине',
   'which policies are on, and your own': 'какие политики включены, и ваши собственные',
   'the policy as YAML or JSON; the options go over it': 'политика в YAML или JSON; опции важнее неё',
   'what has to be true, in CEL': 'что должно выполняться, на CEL',
@@ -191,6 +191,10 @@ export const optionSummaries: Readonly<Record<string, string>> = {
   'deploy in spite of a freeze, and say why; it is recorded':
     'развернуть вопреки заморозке, с причиной; это записывается',
   'move these servers': 'перевести эти серверы',
+  'move the servers of this environment': 'перевести серверы этого окружения',
+  'move the servers with these labels, as role=edge,!canary':
+    'перевести серверы с этими метками, например role=edge,!canary',
+  'what this server gets of both': 'то, что этот сервер получает из обеих',
   'the version, by number or tag': 'версия по номеру или тегу',
   'what this server runs of it, or gets': 'то, что из неё работает на этом сервере или предназначено ему',
   'only say what would be removed': 'только сказать, что было бы удалено',

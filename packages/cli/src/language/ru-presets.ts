@@ -17,6 +17,7 @@ export const presets: Readonly<Record<string, string>> = {
     'SBOXMGR_POLICY_FILE, иначе ./sbox-policies.json или файл в ~/.config/sbox',
   '5s; 10s with --http': '5s; с --http 10s',
   '64; 16 with --http': '64; с --http 16',
+  'where one is known': 'если он известен',
   'that of the engine': 'версия движка',
   'those of the engine': 'теги движка',
   'that of the engine of the manager': 'версия движка у менеджера',

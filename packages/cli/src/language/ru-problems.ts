@@ -286,7 +286,7 @@ export const problems: Readonly<Record<string, ProblemWords>> = {
   ),
 
   // Policies, recipes, rule-sets
-  'policy.not-found': words('Нет такой политики', 'Список: sboxmgr policy list --remote'),
+  'policy.not-found': words('Нет такой политики', 'Список: sboxmgr policy list'),
   'policy.exists': words('Политика с таким именем уже есть', anotherName),
   'policy.read-only': words(
     'Это политика из состава sbox',

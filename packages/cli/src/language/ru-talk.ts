@@ -235,6 +235,11 @@ export const phrases: Readonly<Record<string, string>> = {
   'To look at it: {}   To publish it: {}': 'Посмотреть: {1}   Опубликовать: {2}',
   'waits for confirmation until about {} UTC, on the server: sboxagent config confirm; else it stays only where the manager is still reached':
     'ждёт подтверждения примерно до {1} UTC, на сервере: sboxagent config confirm; иначе останется только там, где есть связь с менеджером',
+  'goes to {}: {}': 'будет переведено, {1~}: {2}',
+  '{}: version {#} waits for the end of a freeze': '{1}: версия {2} ждёт конца заморозки',
+  'held by the freeze of {} until {}: {}': 'ждёт до {2}, заморозка {1}: {3}',
+  'held by the freeze of {} without end: {}': 'ждёт без срока, заморозка {1}: {2}',
+  '{} keeps its version: {}: {}': '{1}: остаётся прежняя версия: {2}: {3~}',
   'deployment {} is still running': 'развёртывание {1} ещё идёт',
   'no verdict in {}': 'нет итога за {1}',
   'nothing is sent yet: {}': 'пока ничего не отправлено: {1}',

@@ -6,6 +6,7 @@ import { commandSummaries, groups } from './ru-commands.ts';
 import { optionSummaries } from './ru-options.ts';
 import { presets } from './ru-presets.ts';
 import { problems } from './ru-problems.ts';
+import { changePhrases, resultPhrases, resultSentences } from './ru-results.ts';
 import { nouns, phrases, sentences } from './ru-talk.ts';
 import { usage } from './ru-usage.ts';
 
@@ -47,9 +48,10 @@ export const russian: Language = createLanguage({
     ...commandSummaries,
     ...optionSummaries,
     ...presets,
+    ...resultSentences,
     ...sentences,
   },
-  phrases: { ...causes, ...usage, ...phrases },
+  phrases: { ...causes, ...usage, ...changePhrases, ...resultPhrases, ...phrases },
   nouns,
   problems,
 });

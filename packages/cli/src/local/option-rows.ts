@@ -51,3 +51,9 @@ export const engineOptions: readonly OptionRow[] = [
   { flags: '--engine-version <version>', summary: 'render for this version without the program' },
   { flags: '--tags <tags>', summary: 'build tags for --engine-version, with commas' },
 ];
+
+/** Of commands that ask the manager, and work without one. */
+export const whereOptions: readonly OptionRow[] = [
+  { flags: '--remote', summary: 'ask the manager', preset: 'where one is known' },
+  { flags: '--local', summary: 'only what is on this machine' },
+];

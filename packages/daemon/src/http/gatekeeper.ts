@@ -1,6 +1,6 @@
 import { ProblemError } from '@sbox/core';
 import type { Route } from '@sbox/protocol';
-import type { Caller, GuardedRequest } from './exchange.ts';
+import { anonymous, type Caller, type GuardedRequest } from './exchange.ts';
 
 /** How much is left of a limit that a request was counted against. */
 export interface Allowance {
@@ -52,11 +52,25 @@ function isPermitted(permission: Route['permission'], { kind, permissions }: Cal
   return permissions.has(permission);
 }
 
-/** Asks all four questions, for what is no request of a route: the upgrade of a socket. */
-export async function passGate(gatekeeper: Gatekeeper, route: Route, request: GuardedRequest): Promise<Caller> {
-  await gatekeeper.admit(route, request);
-  const caller = await gatekeeper.authenticate(route, request);
-  await gatekeeper.authorize(route, caller);
-  await gatekeeper.limit(route, caller);
-  return caller;
+/**
+ * Asks all four questions, for what is no request of a route: the upgrade of a socket. `refused` is told who was not let
+ * in, as far as that was found out, and why.
+ */
+export async function passGate(
+  gatekeeper: Gatekeeper,
+  route: Route,
+  request: GuardedRequest,
+  refused?: (caller: Caller, error: unknown) => Promise<void>,
+): Promise<Caller> {
+  let caller = anonymous;
+  try {
+    await gatekeeper.admit(route, request);
+    caller = await gatekeeper.authenticate(route, request);
+    await gatekeeper.authorize(route, caller);
+    await gatekeeper.limit(route, caller);
+    return caller;
+  } catch (error) {
+    await refused?.(caller, error);
+    throw error;
+  }
 }

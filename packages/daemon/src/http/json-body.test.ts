@@ -52,3 +52,17 @@ test.each([
 ])('%j is read', (headers) => {
   expect(readJsonBody(headers as Record<string, string>, bytes('{"a":1}'))).toEqual({ a: 1 });
 });
+
+test.each([
+  ['{"__proto__":1}', 'body: '],
+  ['{"values":{"__proto__":{"a":1}}}', 'body.values: '],
+  ['{"list":[{"\\u005f_proto__":null}]}', 'body.list.0: '],
+])('a field called __proto__ is refused, never dropped: %s', (text, place) => {
+  expect(() => readJsonBody({}, bytes(text))).toThrow(
+    expect.objectContaining({ code: 'request.invalid', message: expect.stringContaining(place) as unknown }),
+  );
+});
+
+test('a text that says __proto__ is a text', () => {
+  expect(readJsonBody({}, bytes('{"a":"__proto__"}'))).toEqual({ a: '__proto__' });
+});

@@ -6,7 +6,7 @@ const jsonTypes: ReadonlySet<string> = new Set(['application/json', 'application
 
 /**
  * The value of a JSON body.
- * @throws ProblemError `request.unsupported-media-type`, `request.too-deep`, `request.malformed`
+ * @throws ProblemError `request.unsupported-media-type`, `request.too-deep`, `request.malformed`, `request.invalid`
  */
 export function readJsonBody(headers: Readonly<Record<string, string>>, body: Uint8Array): unknown {
   refuseOtherMediaType(headers);
@@ -14,11 +14,32 @@ export function readJsonBody(headers: Readonly<Record<string, string>>, body: Ui
     throw new ProblemError('request.too-deep', `the body is nested deeper than ${maxDepth} levels`, {
       details: { max_depth: maxDepth },
     });
+  const value = parse(body);
+  const place = placeOfProto(value);
+  if (place !== undefined) throw new ProblemError('request.invalid', `body${place}: no field may be called __proto__`);
+  return value;
+}
+
+function parse(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown;
   } catch (error) {
     throw new ProblemError('request.malformed', `the body is not JSON: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/**
+ * Where a field is called `__proto__`: what copies fields loses it without a word, or takes it for something else. As
+ * `.values`, the empty text for the top; undefined where there is none.
+ */
+export function placeOfProto(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Object.hasOwn(value, '__proto__')) return '';
+  for (const [key, item] of Object.entries(value)) {
+    const place = placeOfProto(item);
+    if (place !== undefined) return `.${key}${place}`;
+  }
+  return undefined;
 }
 
 function refuseOtherMediaType({

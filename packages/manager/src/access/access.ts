@@ -30,8 +30,8 @@ export type Authenticator = (request: GuardedRequest) => Promise<Caller | undefi
 export interface Access {
   readonly gatekeeper: Gatekeeper;
   issue(options: NewTokenOptions): Promise<IssuedToken>;
-  /** Makes a token that may do everything and writes it to the file (mode 0600), unless there is such a token. */
-  ensureAdminToken(file: string): Promise<void>;
+  /** Makes a token that may do everything and writes it to the file (mode 0600), unless there is such a token; whether it did. */
+  ensureAdminToken(file: string): Promise<boolean>;
 }
 
 /** Who may call what: the doors of the manager. */
@@ -46,11 +46,12 @@ export function createAccess(deps: AccessDeps): Access {
     },
     async ensureAdminToken(file) {
       const usable = await tokens.listUsable(isoTime(clock.now()));
-      if (usable.some(isAdmin)) return;
+      if (usable.some(isAdmin)) return false;
       const issued = makeToken(deps, { name: 'admin', kind: 'pat', permissions: ['admin'] });
       // The file first: a crash between the two leaves a dead text that the next start replaces, not a lost token.
       await writeAtomic(file, `${issued.text}\n`);
       await tokens.insert(issued.record);
+      return true;
     },
   };
 }

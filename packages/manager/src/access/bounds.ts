@@ -42,8 +42,8 @@ async function refuseOutside(store: Store, bounds: HeldBounds, reach: Reach, exc
   }
   const isDeploy = exchange.route.id === 'deployConfig';
   if (reach.moves || isDeploy) await refuseServersOutside(store, bounds, await movedBy(store, exchange, config));
-  if (isDeploy && config && valueAt(exchange.args, 'body.servers') === undefined)
-    await refuseOnlyServer(store, bounds, config);
+  const isChosen = ['servers', 'environment', 'selector'].some((way) => hasValue(exchange.args, `body.${way}`));
+  if (isDeploy && config && !isChosen) await refuseOnlyServer(store, bounds, config);
 }
 
 /** Configs that go to servers by themselves after this. */
@@ -112,6 +112,8 @@ const valueAt = (args: RequestArgs, at: NamedThing['at']): unknown =>
       (value, key) => (typeof value === 'object' && value !== null ? (value as Json)[key] : undefined),
       args,
     );
+
+const hasValue = (args: RequestArgs, at: NamedThing['at']): boolean => valueAt(args, at) !== undefined;
 
 const textAt = (args: RequestArgs, at: NamedThing['at']): string => String(valueAt(args, at));
 

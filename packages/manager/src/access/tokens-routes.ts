@@ -27,20 +27,27 @@ export const createTokensHandlers = ({
       isInside: bounds && ((token) => isTokenWithin(bounds, token)),
     });
     const { items, next_cursor } = toPage(rows, page.limit, keyOf);
-    return { items: items.map(describe), next_cursor };
+    const names = await store.names.of(items.flatMap(({ created_by }) => created_by ?? []));
+    return {
+      items: items.map((token) =>
+        describe(token, { user: token.owner_name, creator: nameIn(names, token.created_by) }),
+      ),
+      next_cursor,
+    };
   },
   async create({ body: { name, role, permissions = [], ttl, bounds, personal } }, { caller }) {
     const granted = role === undefined ? (permissions as Permission[]) : permissionsOfRole(role);
     refuseBeyond(caller, granted, `hand on the token ${name}`);
     if (personal && caller.user_id === undefined)
       throw new ProblemError('session.none', `${caller.name} is no person, so it can have no personal token`);
+    const createdBy = caller.user_id ?? caller.id;
     const issued = makeToken(world, {
       name,
       kind: personal ? 'pat' : 'svc',
       permissions: permissions as Permission[],
       role,
       userId: personal ? caller.user_id : undefined,
-      createdBy: caller.user_id ?? caller.id,
+      createdBy,
       bounds: boundsToGive(caller, bounds, `hand on the token ${name}`),
       ttlMs: readTtl(ttl),
     });
@@ -48,7 +55,8 @@ export const createTokensHandlers = ({
       await tx.tokens.insert(issued.record);
       await tx.events.add('token.created', { token_id: issued.record.id, name });
     });
-    return { ...describe(issued.record), token: issued.text };
+    const creator = nameIn(await store.names.of([createdBy]), createdBy);
+    return { ...describe(issued.record, { user: personal ? creator : null, creator }), token: issued.text };
   },
   async remove({ params: { id } }) {
     await store.transaction(async (tx) => {
@@ -67,7 +75,15 @@ function readTtl(ttl: string | undefined): number | undefined {
 
 const keyOf = ({ created_at, id }: Pick<TokenRecord, 'created_at' | 'id'>): PageKey => [created_at, id];
 
-const describe = (record: Omit<TokenRecord, 'tenant_id'>) => {
+const nameIn = (names: ReadonlyMap<string, string>, id: string | null): string | null =>
+  id === null ? null : (names.get(id) ?? null);
+
+interface TokenNames {
+  readonly user: string | null;
+  readonly creator: string | null;
+}
+
+const describe = (record: Omit<TokenRecord, 'tenant_id'>, { user, creator }: TokenNames) => {
   const { id, name, role, permissions, user_id, created_by, last4, created_at, expires_at, last_used_at } = record;
   const bounds = record.bounds === null ? null : (JSON.parse(record.bounds) as Bounds);
   const words = JSON.parse(permissions) as string[];
@@ -77,7 +93,9 @@ const describe = (record: Omit<TokenRecord, 'tenant_id'>) => {
     role,
     permissions: words,
     user_id,
+    user_name: user,
     created_by,
+    created_by_name: creator,
     bounds,
     last4,
     created_at,

@@ -37,11 +37,13 @@ import { createUsersRepository, type UsersRepository } from '../features/people/
 import { createBlobsRepository, type BlobsRepository } from './blobs-repository.ts';
 import { createContentStore, createServedContents } from './content-store.ts';
 import { createMetaRepository, type MetaRepository } from './meta-repository.ts';
+import { createNamesRepository, type NamesRepository } from './names-repository.ts';
 import type { Tables } from './schema.ts';
 
 /** Everything that is stored for one tenant. */
 export interface Repositories {
   readonly meta: MetaRepository;
+  readonly names: NamesRepository;
   readonly subscriptions: SubscriptionsRepository;
   readonly configs: ConfigsRepository;
   readonly clients: ClientsRepository;
@@ -88,6 +90,7 @@ export function createStore({ db, clock, newId, published, acting }: StoreDeps, 
   const contents = (connection: Kysely<Tables>) => createContentStore(connection, tenant, served);
   const repositories = (connection: Kysely<Tables>, added: (event: SboxEvent) => void): Repositories => ({
     meta: createMetaRepository(connection, tenant),
+    names: createNamesRepository(connection, tenant),
     subscriptions: createSubscriptionsRepository(connection, tenant, contents(connection)),
     clients: createClientsRepository(connection, tenant),
     configs: createConfigsRepository(connection, tenant, contents(connection)),

@@ -1,4 +1,4 @@
-import { ProblemError, redact, redactedMark } from '@sbox/core';
+import { ProblemError, redactDocument, redactedMark } from '@sbox/core';
 import type { JsonPatch } from '@sbox/protocol/pipeline';
 
 /**
@@ -25,7 +25,7 @@ function hideAt(pointer: string, value: unknown): unknown {
     .split('/')
     .slice(1)
     .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
-  let hidden: unknown = redact(
+  let hidden: unknown = redactDocument(
     steps.reduceRight<unknown>((inner, step) => ({ [step]: inner }), value),
     steps.length + maxDepth,
   );

@@ -174,6 +174,41 @@ describe('a template as a whole', () => {
     expect(problem.message).toContain(words);
   });
 
+  const secrets: Template['params'] = {
+    ...params,
+    key: { type: 'secret', description: '', optional: true },
+    keys: { type: 'list', description: '', items: { type: 'secret', description: '' }, optional: true },
+  };
+  const withUsers = (item: object) => ({ users: { $each: '${users}', $as: 'user', $do: item } });
+  test.each([
+    { outbounds: [{ tag: '${key}' }] },
+    { tag: 'a-${key}' },
+    { tag: { $when: '${on}', $then: 'x', $else: '${key}' } },
+    { headers: { $when: '${on}', $then: { 'User-Agent': '${key}' } } },
+    { tags: '${keys}' },
+    { tags: { $each: '${keys}', $do: '${item}' } },
+    { tags: { $each: ['${key}'], $do: '${item}' } },
+    { password: { $each: { $when: '${on}', $then: '${users}' }, $do: '${item.password}' } },
+    { password: { $when: { $eq: ['${key}', 'guess'] }, $then: 'x' } },
+    { password: { $when: { $all: [{ $not: { $in: ['guess', '${keys}'] } }] }, $then: 'x' } },
+    { rules: { $rules: '${key}', $part: 'own' } },
+    { rules: { $rules: 'ru', $part: 'own', $with: { outbound: '${key}' } } },
+    withUsers({ name: '${user.password}', password: '${user.password}' }),
+  ])('%j shows a secret, and is refused', (document) => {
+    const problem = problemOf(() => checkTemplate(template(document, secrets)));
+    expect(problem).toMatchObject({ code: 'template.invalid', message: expect.stringContaining('would be shown') });
+  });
+
+  test.each([
+    withUsers({ name: '${user.name}', password: '${user.password}' }),
+    { users: '${users}' },
+    { password: 'a${key}', headers: { Authorization: ['Bearer ${key}'] } },
+    { outbounds: [{ $when: '${key}', $then: { private_key: '${key}', tls: { key: ['${key}'] } } }] },
+    { url: 'https://example.com/${key}?token=${key}' },
+  ])('%j hides its secrets, and is sound', (document) => {
+    expect(problemOf(() => checkTemplate(template(document, secrets))).message).toBe('');
+  });
+
   test.each(readyTemplates.map((ready) => [ready.name, ready] as const))('%s is sound', (_, ready) => {
     expect(templateSchema.safeParse(ready).success).toBe(true);
     expect(() => checkTemplate(ready)).not.toThrow();

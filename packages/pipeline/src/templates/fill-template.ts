@@ -1,8 +1,10 @@
 import { ProblemError } from '@sbox/core';
 import { isRecord, type Json } from '@sbox/engines/sing-box/render';
-import type { ObjectParamSpec, ParamSpec, PlainParamSpec, Template } from '@sbox/protocol/pipeline';
+import type { ParamSpec, PlainParamSpec, Template } from '@sbox/protocol/pipeline';
 import { compilePattern, readParams, type ParamValues } from './read-params.ts';
 import { presetParts, presetRules } from './rule-presets.ts';
+import { refuseShownSecrets } from './secret-places.ts';
+import { itemName, itemOf, reference, wholeReference, type Known } from './template-names.ts';
 
 const limits = { depth: 64, values: 500_000 } as const;
 
@@ -86,9 +88,6 @@ function fillObject(object: Json, place: Place): Json {
   return Object.fromEntries(entries);
 }
 
-const reference = /\$\$\{|\$\{([^}]*)\}/g;
-const wholeReference = /^\$\{([^}]*)\}$/;
-
 function fillText(text: string, place: Place): unknown {
   const [, whole] = wholeReference.exec(text) ?? [];
   if (whole !== undefined) {
@@ -157,8 +156,6 @@ const directives = {
   },
 } as const;
 
-const itemName = ({ $as }: Json): string => (typeof $as === 'string' ? $as : 'item');
-
 /** Keys of a skeleton that are not ours to fill in. */
 const kept = new Set(['$schema', '$nodes', '$groups', '$empty']);
 
@@ -209,12 +206,13 @@ const isSomething = (value: unknown): boolean =>
 
 /**
  * Everything that would make a template fail later on, whatever its parameters: names that are no parameters, `$` keys
- * that are not known, defaults that do not fit.
+ * that are not known, defaults that do not fit, secrets where they would be shown.
  * @throws ProblemError `template.invalid`
  */
 export function checkTemplate(template: Template): void {
   const names = new Map(Object.entries(template.params).map(([name, spec]) => [name, { spec }]));
   checkNames(template.document, { names, path: '' });
+  refuseShownSecrets(template);
   for (const [name, spec] of Object.entries(template.params)) {
     for (const inner of plainSpecsOf(spec)) {
       if (inner.type === 'string' && inner.pattern !== undefined) compilePattern(inner.pattern);
@@ -238,11 +236,6 @@ function plainSpecsOf(spec: ParamSpec): readonly PlainParamSpec[] {
   return spec.items.type === 'object' ? Object.values(spec.items.fields) : [spec.items];
 }
 
-/** What is known of a name: the parameter, or the items of a list; nothing of other lists. */
-interface Known {
-  readonly spec?: ParamSpec | ObjectParamSpec | undefined;
-}
-
 interface Names {
   readonly names: ReadonlyMap<string, Known>;
   readonly path: string;
@@ -254,13 +247,6 @@ function isKnown(written: string, names: Names['names']): boolean {
   if (known === undefined || rest.length > 0) return false;
   if (field === undefined || known.spec === undefined) return true;
   return known.spec.type === 'object' && Object.hasOwn(known.spec.fields, field);
-}
-
-/** What `$each` gives a name to. */
-function itemOf({ $each }: Json, names: Names['names']): Known {
-  const [, name = ''] = typeof $each === 'string' ? (wholeReference.exec($each) ?? []) : [];
-  const spec = names.get(name)?.spec;
-  return spec?.type === 'list' ? { spec: spec.items } : {};
 }
 
 function checkNames(value: unknown, { names, path }: Names): void {

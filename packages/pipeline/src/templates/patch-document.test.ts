@@ -54,6 +54,29 @@ test.each([
   [[{ op: 'add', path: '/constructor/prototype/x', value: 5 }], 'not a place'],
 ])('%j is refused', (patch, words) => expect(refusal(patch)).toContain(words));
 
+test.each([
+  ['/users/0/password', '/outbounds/0/tag'],
+  ['/users/0/password', '/outbounds/0'],
+  ['/headers', '/other'],
+  ['/headers/Authorization', '/headers/User-Agent'],
+  ['/tls/key', '/tags'],
+  ['/tls/key/0', '/outbounds/-'],
+])('what stands at %s is hidden, and is not brought to %s', (from, path) => {
+  const hidden = {
+    users: [{ password: 'p' }],
+    headers: { Authorization: 'a' },
+    tls: { key: ['k'] },
+    outbounds: [{ tag: 't' }],
+  };
+  for (const op of ['copy', 'move'] as const)
+    expect(() => patchDocument(hidden, [{ op, from, path }])).toThrow(
+      expect.objectContaining({ code: 'template.invalid', message: expect.stringContaining('would be shown') }),
+    );
+  expect(patchDocument(hidden, [{ op: 'copy', from: '/users', path: '/others' }])).toMatchObject({
+    others: hidden.users,
+  });
+});
+
 test('a patch that doubles the document again and again ends', () => {
   const patch = Array.from({ length: 60 }, (_, index) => ({ op: 'copy', from: '', path: `/c${index}` }));
   expect(refusal(patch)).toMatch(/^patch\[\d+\] \(copy \/c\d+\): the document gets more than 500000 values$/);

@@ -2,6 +2,7 @@ import { ProblemError } from '@sbox/core';
 import type { Json } from '@sbox/engines/sing-box/render';
 import type { JsonPatch } from '@sbox/protocol/pipeline';
 import { applyPatch, type Operation } from 'rfc6902';
+import { uncovers } from './secret-places.ts';
 
 /** An operation may double a document, and so may the next. */
 const maxValues = 500_000;
@@ -26,6 +27,8 @@ export function patchDocument(document: Json, patch: JsonPatch): Json {
     const isNew = operation.op === 'add' || operation.op === 'move' || operation.op === 'copy';
     if (!isPlace(root.document, operation.path, isNew)) refuse(noPlace);
     if ('from' in operation && !isPlace(root.document, operation.from, false)) refuse(noPlace);
+    if ('from' in operation && uncovers(stepsOf(operation.from), stepsOf(operation.path)))
+      refuse('it brings a secret to a place where it would be shown');
     // Below an object of its own, so that the whole document can be replaced too.
     const inside = Object.fromEntries(
       Object.entries(operation).map(([key, value]) => [
@@ -46,12 +49,17 @@ export function patchDocument(document: Json, patch: JsonPatch): Json {
 
 const noPlace = 'there is nothing at that place';
 
+const stepsOf = (pointer: string): string[] =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+
 /** The library takes `length` for an index, and what all objects inherit for their own. */
 function isPlace(document: unknown, pointer: string, isNew: boolean): boolean {
-  const steps = pointer.split('/').slice(1);
+  const steps = stepsOf(pointer);
   let at = document;
-  for (const [index, written] of steps.entries()) {
-    const step = written.replaceAll('~1', '/').replaceAll('~0', '~');
+  for (const [index, step] of steps.entries()) {
     const mayMiss = isNew && index === steps.length - 1;
     if (typeof at !== 'object' || at === null) return false;
     if (Array.isArray(at)) {

@@ -87,7 +87,13 @@ export const audit = {
       /** Before this time. */
       until: z.optional(timeSchema),
     }),
-    ok: { status: 200, schema: page(auditEntrySchema) },
+    ok: {
+      status: 200,
+      schema: z.extend(page(auditEntrySchema), {
+        /** Of the ids in `object`, as far as they are known. */
+        names: z.record(z.string(), z.string()),
+      }),
+    },
     problems: ['request.invalid'],
     example: { query: { result: 'ok' } },
   }),

@@ -199,9 +199,21 @@ export const configVersions = {
     permission: reads,
     params: versionRefParams,
     /** A version by number or tag; 0 is nothing at all. Without it the published one before. */
-    query: z.strictObject({ against: z.optional(z.union([z.literal('0'), versionRefSchema])) }),
+    query: z.strictObject({
+      against: z.optional(z.union([z.literal('0'), versionRefSchema])),
+      /** Compares what this server gets of both; without it what nobody in particular gets. */
+      server: z.optional(idSchema),
+    }),
     ok: { status: 200, schema: diffSchema },
-    problems: [notFound, 'config.version-not-found', 'config.version-removed', 'request.invalid'],
+    problems: [
+      notFound,
+      'config.version-not-found',
+      'config.version-removed',
+      'request.invalid',
+      'server.not-found',
+      'engine.build-not-found',
+      ...renderProblems,
+    ],
     example: { params: { id: 'example', version: '1' } },
   }),
   rollback: route({

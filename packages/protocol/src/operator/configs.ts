@@ -29,6 +29,7 @@ import {
   revealQuery,
   timeSchema,
 } from '../schema.ts';
+import { selectorSchema } from '../selector.ts';
 import { versionBodySchema, versionRefSchema } from './version-names.ts';
 
 const confirmSchema = durationSchema.check(
@@ -37,6 +38,10 @@ const confirmSchema = durationSchema.check(
     return ms >= 10_000 && ms <= 86_400_000;
   }, 'must be from 10s to 1d'),
 );
+
+/** Two ways to choose servers could mean both together or either. */
+const hasOneChoice = ({ servers, environment, selector }: Readonly<Record<string, unknown>>): boolean =>
+  [servers, environment, selector].filter((one) => one !== undefined).length <= 1;
 
 const configSchema = named(
   'Config',
@@ -58,6 +63,8 @@ const configSchema = named(
     revision: countSchema,
     /** The newest version, null until one could be generated. */
     version: z.nullable(countSchema),
+    /** A version that would be deployed by itself and waits for the end of a freeze. */
+    held_version: z.nullable(countSchema),
     servers: countSchema,
     created_at: timeSchema,
     updated_at: timeSchema,
@@ -213,22 +220,28 @@ export const configs = {
       'Move servers to a version (the newest by default): one first, the rest on its verdict. Takes the place of a deployment of this config that is still running',
     permission: 'configs:deploy',
     params: idParams,
-    body: z.strictObject({
-      /** By number or tag. */
-      version: z.optional(versionBodySchema),
-      /** Names or ids; without it the servers that run this config already, or the only server there is. */
-      servers: z.optional(z.array(idSchema).check(z.minLength(1), z.maxLength(10_000))),
-      message: z._default(z.string().check(z.maxLength(1000)), ''),
-      /**
-       * A version of the engine that the manager keeps for the machines of these servers, or `own`: what each of them has.
-       * Without it the recipe's `engine_build`, else what the version was deployed with, else what was deployed last.
-       */
-      engine: z.optional(z.union([z.literal('own'), engineVersionSchema])),
-      /** Each server takes the version back after so long, unless it is confirmed or still reaches the manager. */
-      confirm: z.optional(confirmSchema),
-      /** Why it is deployed in spite of a freeze. */
-      override_freeze: z.optional(reasonSchema),
-    }),
+    body: z
+      .strictObject({
+        /** By number or tag. */
+        version: z.optional(versionBodySchema),
+        /** Names or ids. Without any choice of servers: those that this config is for or that run it, or the only one there is. */
+        servers: z.optional(z.array(idSchema).check(z.minLength(1), z.maxLength(10_000))),
+        /** The servers that are in this environment when it begins. */
+        environment: z.optional(nameSchema),
+        /** The servers whose labels a selector meets when it begins. */
+        selector: z.optional(selectorSchema.check(z.refine((text) => text.trim() !== '', 'must not be empty'))),
+        message: z._default(z.string().check(z.maxLength(1000)), ''),
+        /**
+         * A version of the engine that the manager keeps for the machines of these servers, or `own`: what each of them has.
+         * Without it the recipe's `engine_build`, else what the version was deployed with, else what was deployed last.
+         */
+        engine: z.optional(z.union([z.literal('own'), engineVersionSchema])),
+        /** Each server takes the version back after so long, unless it is confirmed or still reaches the manager. */
+        confirm: z.optional(confirmSchema),
+        /** Why it is deployed in spite of a freeze. */
+        override_freeze: z.optional(reasonSchema),
+      })
+      .check(z.refine(hasOneChoice, 'takes one of servers, environment and selector')),
     ok: { status: 202, schema: deploymentSchema },
     problems: [
       'request.invalid',
@@ -239,6 +252,7 @@ export const configs = {
       'config.version-removed',
       'config.version-draft',
       'server.not-found',
+      'environment.not-found',
       'deployment.no-servers',
       'environment.frozen',
       ...publishProblems,
@@ -265,6 +279,7 @@ export const configs = {
       'config.version-not-found',
       'config.version-removed',
       'server.not-found',
+      'engine.build-not-found',
       ...renderProblems,
     ],
     example: { params: { id: 'example' } },

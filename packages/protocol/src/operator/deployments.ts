@@ -25,6 +25,15 @@ export const deploymentSchema = named(
         generation: countSchema,
       }),
     ),
+    /** A freeze that the next servers wait out; null for none. */
+    held: z.nullable(
+      z.object({
+        environments: z.array(z.string()),
+        reason: z.string(),
+        /** Null: no end is in sight. */
+        until: z.nullable(timeSchema),
+      }),
+    ),
     /** Why it was deployed in spite of a freeze. */
     override_freeze: z.nullable(z.string()),
     /** The assignment whose newcomers it brings up by itself. */

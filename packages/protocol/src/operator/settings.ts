@@ -60,10 +60,12 @@ const layerSchema = named(
 );
 const changedSchema = named(
   'SettingChange',
-  'A changed layer, and the configs that got a new version by it.',
+  'A changed layer, the configs that got a new version by it, and those that read it and could get none.',
   z.extend(layerSchema, {
     /** What follows: configs with their new versions. */
     configs: z.array(z.object({ name: z.string(), version: countSchema })),
+    /** Configs that keep their version, because something else than this change is wrong with them. */
+    kept: z.array(z.object({ name: z.string(), code: z.string(), detail: z.string() })),
   }),
 );
 const versionSchema = named(

@@ -15,10 +15,13 @@ const accessTokenSchema = named(
     permissions: z.array(z.string()),
     /** The person it belongs to: it never opens more than they may, and ends with them. null: nobody's, a program's. */
     user_id: z.nullable(idSchema),
+    user_name: z.nullable(z.string()),
     /** What it is held to, beside its person's bounds; null: nothing of its own. */
     bounds: z.nullable(boundsSchema),
     /** Who made it: a person, or a token; null for the first one, and for those of before there were records. */
     created_by: z.nullable(idSchema),
+    /** null where it is gone, too. */
+    created_by_name: z.nullable(z.string()),
     last4: z.string(),
     created_at: timeSchema,
     expires_at: z.nullable(timeSchema),

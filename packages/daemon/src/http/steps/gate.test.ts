@@ -92,4 +92,11 @@ test('an upgrade is asked the same four questions', async () => {
   const { route, request } = createExchange();
   expect(await passGate(gatekeeper, route, request)).toBe(caller);
   expect(asked).toEqual(['admit', 'authenticate', 'authorize', 'limit']);
+  // Who is refused is told of as far as they are known.
+  const refused: [Caller, unknown][] = [];
+  const told = async (who: Caller, error: unknown) => void (await Promise.resolve(refused.push([who, error])));
+  const no = async () => await Promise.reject(new Error('no'));
+  for (const step of ['authenticate', 'authorize'] as const)
+    await expect(passGate({ ...gatekeeper, [step]: no }, route, request, told)).rejects.toThrow('no');
+  expect(refused.map(([who]) => who.kind)).toEqual(['anonymous', caller.kind]);
 });

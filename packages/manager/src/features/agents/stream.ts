@@ -1,8 +1,15 @@
 import type { IncomingMessage } from 'node:http';
-import { isoTime, ProblemError, type Clock, type Generation } from '@sbox/core';
+import { isoTime, ProblemError, type Clock, type Generation, type NewId } from '@sbox/core';
 import type { Hub } from '@sbox/daemon/hub';
 import { errorFields, type Logger } from '@sbox/daemon/log';
-import { passGate, refuseConnection, type AddressOf, type Gatekeeper, type Upgrade } from '@sbox/daemon/serve';
+import {
+  passGate,
+  refuseConnection,
+  type AddressOf,
+  type Caller,
+  type Gatekeeper,
+  type Upgrade,
+} from '@sbox/daemon/serve';
 import {
   agentFrameSchema,
   agentStreamPath,
@@ -15,6 +22,7 @@ import {
 import { WebSocketServer, type WebSocket } from 'ws';
 import * as z from 'zod/mini';
 import { msOf, type ManagerSettings } from '../../settings.ts';
+import type { AuditStep } from '../audit/audit-step.ts';
 import type { Presence } from '../servers/presence.ts';
 import type { CloneWatch } from './clone-watch.ts';
 import type { Desired } from './desired.ts';
@@ -22,6 +30,9 @@ import type { Desired } from './desired.ts';
 export interface StreamDeps {
   readonly gatekeeper: Gatekeeper;
   readonly addressOf: AddressOf;
+  /** Writes down who was not let in. */
+  readonly denied: AuditStep['denied'];
+  readonly newId: NewId;
   readonly presence: Presence;
   readonly desired: Pick<Desired, 'newest'>;
   readonly clones: Pick<CloneWatch, 'admit'>;
@@ -175,13 +186,11 @@ async function admit(deps: StreamDeps, request: IncomingMessage, isStopping: boo
     ),
   );
   const remoteAddress = addressOf(request.socket.remoteAddress ?? 'local', headers);
-  const caller = await passGate(gatekeeper, upgradeRoute, {
-    method: 'GET',
-    path,
-    headers,
-    readBody: noBody,
-    remoteAddress,
-  });
+  const asked = { method: 'GET', path, headers, readBody: noBody, remoteAddress } as const;
+  const requestId = deps.newId('req');
+  const refused = async (caller: Caller, error: unknown): Promise<void> =>
+    await deps.denied({ caller, remoteAddress, requestId, routeId: upgradeRoute.id, object: {} }, error);
+  const caller = await passGate(gatekeeper, upgradeRoute, asked, refused);
   clones.admit(caller.id, headers[bootHeader]);
   return caller.id;
 }

@@ -1,9 +1,28 @@
 import { isoTime, ProblemError } from '@sbox/core';
-import type { AuditLine } from '@sbox/protocol';
+import type { AuditEntry, AuditLine } from '@sbox/protocol';
+import type { NamesRepository } from '../../database/names-repository.ts';
 import { readPage, toPage, type PageQuery } from '../../database/page.ts';
 import type { Store } from '../../database/store.ts';
 import { omit } from '../../omit.ts';
 import type { AuditFilter } from './audit-repository.ts';
+
+/** Of what entries are about: as it is called now, or was called when it was changed the last time. */
+async function namesIn(entries: readonly AuditEntry[], names: NamesRepository): Promise<Map<string, string>> {
+  const ids = new Set(
+    entries.flatMap(({ object }) => Object.values(object)).filter((value) => typeof value === 'string'),
+  );
+  const said = entries
+    .flatMap(({ change }) => change)
+    .toReversed()
+    .flatMap(({ data: { name, ...data } }) =>
+      typeof name === 'string'
+        ? Object.values(data).flatMap((value): [string, string][] =>
+            typeof value === 'string' && ids.has(value) ? [[value, name]] : [],
+          )
+        : [],
+    );
+  return new Map([...said, ...(await names.of(ids))]);
+}
 
 export type AuditService = ReturnType<typeof createAuditService>;
 
@@ -12,11 +31,12 @@ const sameWay = (time: string | undefined): string | undefined =>
   time === undefined ? undefined : isoTime(Date.parse(time));
 
 /** What was recorded, for people to read and to take away. */
-export const createAuditService = ({ audit }: Pick<Store, 'audit'>) => ({
+export const createAuditService = ({ audit, names }: Pick<Store, 'audit' | 'names'>) => ({
   async list({ since, until, ...query }: PageQuery & AuditFilter) {
     const page = readPage(query);
     const rows = await audit.list({ ...query, ...page, since: sameWay(since), until: sameWay(until) });
-    return toPage(rows, page.limit, ({ seq }) => [seq]);
+    const found = toPage(rows, page.limit, ({ seq }) => [seq]);
+    return { ...found, names: Object.fromEntries(await namesIn(found.items, names)) };
   },
   async get(seq: number) {
     const entry = await audit.find(seq);

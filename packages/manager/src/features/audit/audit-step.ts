@@ -19,6 +19,8 @@ export interface AuditStepDeps {
 export interface AuditStep {
   readonly around: Step;
   readonly refused: NonNullable<MountOptions['refused']>;
+  /** The same for what is no request of a route: the upgrade of a socket. */
+  readonly denied: (actor: Actor, error: unknown) => Promise<void>;
 }
 
 /** What servers say of themselves all day; it orders nothing, and is kept as events. */
@@ -50,15 +52,17 @@ const actorOf = ({ caller, request, requestId, route, params }: Exchange): Actor
 
 /** Says who acts while a handler runs, and records what leaves no change: reads of secrets, refusals and failures. */
 export function createAuditStep({ store, clock, log, acting, refusals }: AuditStepDeps): AuditStep {
-  const note = async (exchange: Exchange, error: unknown): Promise<void> => {
-    const isWorthIt = verdictOn(error).result === 'denied' || changes(exchange.route) || showsSecrets(exchange);
-    if (!isWorthIt) return;
+  const add = async (actor: Actor, error: unknown): Promise<void> => {
     try {
-      await refusals.add(actorOf(exchange), error);
+      await refusals.add(actor, error);
     } catch (cause) {
       // The caller is answered why its request came to nothing, not why that could not be written down.
-      log.error('a refusal could not be recorded', { request_id: exchange.requestId, ...errorFields(cause) });
+      log.error('a refusal could not be recorded', { request_id: actor.requestId, ...errorFields(cause) });
     }
+  };
+  const isDenied = (error: unknown): boolean => verdictOn(error).result === 'denied';
+  const note = async (exchange: Exchange, error: unknown): Promise<void> => {
+    if (isDenied(error) || changes(exchange.route) || showsSecrets(exchange)) await add(actorOf(exchange), error);
   };
   const noteRead = async (exchange: Exchange): Promise<void> => {
     const entry = { ...describeActor(actorOf(exchange)), result: 'ok', code: null, change: [] };
@@ -82,5 +86,8 @@ export function createAuditStep({ store, clock, log, acting, refusals }: AuditSt
         ? await acting.run(actorOf(exchange), async () => await handled(exchange, next))
         : await handled(exchange, next),
     refused: note,
+    denied: async (actor, error) => {
+      if (isDenied(error)) await add(actor, error);
+    },
   };
 }

@@ -8,6 +8,8 @@ export interface Audit extends AsyncDisposable {
   readonly service: AuditService;
   /** For the mount of routes. */
   readonly gate: { readonly around: readonly Step[]; readonly refused: AuditStep['refused'] };
+  /** For sockets, which are no requests of routes. */
+  readonly denied: AuditStep['denied'];
   readonly broken: Checkpoints['broken'];
   /** Looks at the log that this process has found. */
   begin: Checkpoints['begin'];
@@ -19,10 +21,11 @@ export interface Audit extends AsyncDisposable {
 export function createAudit(deps: CheckpointsDeps & Omit<AuditStepDeps, 'refusals'>): Audit {
   const refusals = createRefusals(deps);
   const checkpoints = createCheckpoints(deps);
-  const { around, refused } = createAuditStep({ ...deps, refusals });
+  const { around, refused, denied } = createAuditStep({ ...deps, refusals });
   return {
     service: createAuditService(deps.store),
     gate: { around: [around], refused },
+    denied,
     broken: checkpoints.broken,
     begin: checkpoints.begin,
     async tick() {

@@ -5,7 +5,7 @@ import { projectsOf } from '../../access/bounds.ts';
 import { mayReveal } from '../reveal.ts';
 import type { ConfigQuestions } from './config-questions.ts';
 import type { ConfigsService } from './configs-service.ts';
-import { showVersion } from './shown-version.ts';
+import { showVersion, showVersionTo } from './shown-version.ts';
 
 export const createConfigsRoutes = (
   service: ConfigsService,
@@ -22,17 +22,25 @@ export const createConfigsRoutes = (
   remove: async ({ params, headers }) => await service.remove(params.id, headers['if-match']),
   generate: async ({ params, body }, { caller }) => {
     const { created, version } = await service.generate(params.id, { ...body, author: caller.name });
-    return { created, version: showVersion(version) };
+    return { created, version: showVersionTo(caller, showVersion(version)) };
   },
   validate: async ({ params }) => await service.validate(params.id),
-  versions: async ({ params, query }) => await service.versions(params.id, query),
-  version: async ({ params }) => await service.version(params.id, params.version),
-  mark: async ({ params, headers, body }) => await service.mark(params.id, params.version, headers['if-match'], body),
-  publish: async ({ params }, { caller }) => await service.publish(params.id, params.version, caller.name),
+  versions: async ({ params, query }, { caller }) => {
+    const { items, next_cursor } = await service.versions(params.id, query);
+    return { items: items.map((version) => showVersionTo(caller, version)), next_cursor };
+  },
+  version: async ({ params }, { caller }) => showVersionTo(caller, await service.version(params.id, params.version)),
+  mark: async ({ params, headers, body }, { caller }) =>
+    showVersionTo(caller, await service.mark(params.id, params.version, headers['if-match'], body)),
+  publish: async ({ params }, { caller }) =>
+    showVersionTo(caller, await service.publish(params.id, params.version, caller.name)),
   discard: async ({ params, headers }) => await service.discard(params.id, params.version, headers['if-match']),
-  diff: async ({ params, query }) => await service.diff(params.id, params.version, query.against),
+  diff: async ({ params, query }) => await service.diff(params.id, params.version, query),
   rollback: async ({ params, body }, { caller }) =>
-    await service.rollback(params.id, body.version, { author: caller.name, message: body.message }),
+    showVersionTo(
+      caller,
+      await service.rollback(params.id, body.version, { author: caller.name, message: body.message }),
+    ),
   deploy: async ({ params, body }, { caller: { name: author, bounds } }) =>
     await deployments.deploy(params.id, { ...body, author, bounds }),
   explain: async ({ params, body }) => await questions.explain(params.id, body),

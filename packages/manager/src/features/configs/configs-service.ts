@@ -10,6 +10,7 @@ import type { Repositories, Store } from '../../database/store.ts';
 import { refuseBeyond } from '../../access/grant.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
 import { omit } from '../../omit.ts';
+import { held } from '../deployments/held-deployments.ts';
 import { hidePatch, readHidden } from '../hidden.ts';
 import { checkRevision } from '../if-match.ts';
 import { refuseDenied, type PolicyJudge } from '../policies/policy-judge.ts';
@@ -18,9 +19,10 @@ import type { Config } from './configs-repository.ts';
 import { checkRecipe, refuseStale } from './inputs.ts';
 import { refuseForeignParts } from './projects.ts';
 import type { WrittenSettings } from './rendering.ts';
-import { exportForServer, exportVersion } from './export-version.ts';
+import type { ConfigVersion } from './config-versions-repository.ts';
+import { exportForServer, exportVersion, findTaker, renditionFor } from './export-version.ts';
 import { find, findPublished, findVersion, publishedBefore, serversOf } from './find-config.ts';
-import { emptyDocument, shownDocument, showVersion } from './shown-version.ts';
+import { emptyDocument, shownDocument, shownText, showVersion } from './shown-version.ts';
 import { lifecycleOf } from './version-lifecycle.ts';
 import type { MadeVersion, StoredVersion, VersionOrigin, Versions } from './versions.ts';
 
@@ -246,6 +248,12 @@ async function heard(
   return findings;
 }
 
+interface DiffOptions {
+  readonly against?: number | string | undefined;
+  /** Whose renditions are compared; without it those of nobody in particular. */
+  readonly server?: string | undefined;
+}
+
 /** What was made. */
 function shownOf({ store, versions }: ConfigsDeps) {
   return {
@@ -260,15 +268,21 @@ function shownOf({ store, versions }: ConfigsDeps) {
     async version(id: string, wanted: number | string) {
       return showVersion(await findVersion(store, await find(store, id), wanted));
     },
-    async diff(id: string, wanted: number | string, against: number | string | undefined) {
+    async diff(id: string, wanted: number | string, { against, server }: DiffOptions) {
       const config = await find(store, id);
       const newer = await findVersion(store, config, wanted);
       const wantedBefore = against ?? (await publishedBefore(store, newer));
       const older = Number(wantedBefore) === 0 ? undefined : await findVersion(store, config, wantedBefore);
       const [from, to] = [older?.version ?? 0, newer.version];
-      const now = await shownDocument(store, newer);
+      const taker = server === undefined ? undefined : await findTaker(store, config, server);
       // Engines write things in different ways, which is no difference between the versions.
-      const old = older ? await shownDocument(store, older, newer.renditions[0]?.profile) : emptyDocument;
+      const profile = newer.renditions[0]?.profile;
+      const show = async (version: ConfigVersion) =>
+        taker
+          ? await shownText(store, await renditionFor({ store, versions }, taker, version))
+          : await shownDocument(store, version, profile);
+      const now = await show(newer);
+      const old = older ? await show(older) : emptyDocument;
       const text = createTwoFilesPatch(`version ${from}`, `version ${to}`, old.text, now.text);
       const ids = { before: old.ids, after: now.ids };
       return { from, to, ...diffConfigs(old.document, now.document, { ids, describeNode: findCountry }), text };
@@ -359,7 +373,12 @@ async function withSecrets(store: Found, recipe: Config, stored: Config | undefi
 async function view(store: Store, { subscriptions: ids, ...config }: Config, reveal = false) {
   const names = new Map((await store.subscriptions.findMany(ids)).map(({ id, name }) => [id, name]));
   const subscriptions = ids.map((id) => ({ id, name: names.get(id) ?? id }));
-  const shown = { ...omit(config, 'last_number'), subscriptions, servers: (await serversOf(store, config.id)).length };
+  const shown = {
+    ...omit(config, 'last_number'),
+    subscriptions,
+    servers: (await serversOf(store, config.id)).length,
+    held_version: await held.version(store.meta, config.id),
+  };
   if (reveal) return shown;
   const template = { ...config.template, params: await hideParams(store, config.template) };
   return { ...shown, template, patch: hidePatch(config.patch) };

@@ -284,12 +284,15 @@ export async function loadSources(
   return loaded;
 }
 
-/** By id: a newer sbox may read more nodes out of the same content than were stored then. */
+/** By id, copies in their order: a newer sbox may read more nodes out of the same content than were stored then. */
 function linesOf(content: Uint8Array, stored: readonly Node[]): (number | undefined)[] {
   try {
     const { nodes, lines = [] } = parseSubscription(content, { sha256, sha256Text, withLines: true });
-    const byId = new Map(nodes.map(({ id }, index) => [id, lines[index]]));
-    return stored.map(({ id }) => byId.get(id));
+    const byId = Map.groupBy(
+      nodes.map(({ id }, index) => ({ id, line: lines[index] })),
+      ({ id }) => id,
+    );
+    return stored.map(({ id }) => byId.get(id)?.shift()?.line);
   } catch (error) {
     if (error instanceof ProblemError) return [];
     throw error;

@@ -1,9 +1,12 @@
-import { redact } from '@sbox/core';
+import { redact, redactedMark } from '@sbox/core';
+import type { Caller } from '@sbox/daemon/serve';
 import { nodesFileName, type NamedNode } from '@sbox/protocol';
 import type { Repositories } from '../../database/store.ts';
 import { omit } from '../../omit.ts';
 import { showUrl } from '../rule-sets/rule-sets-service.ts';
+import { settingsMessage } from '../settings/settings-message.ts';
 import type { ConfigVersion } from './config-versions-repository.ts';
+import type { RenditionText } from './export-version.ts';
 import { showDiffers } from './variants.ts';
 
 export function showVersion({ inputs, renditions, ...row }: ConfigVersion) {
@@ -19,6 +22,22 @@ export function showVersion({ inputs, renditions, ...row }: ConfigVersion) {
   };
 }
 
+/**
+ * A version for somebody. What tells servers apart are values of scopes that callers who are held to some servers cannot
+ * read; they stand in `differs`, and their scopes in the message of a version that a change of settings made.
+ */
+export function showVersionTo<T extends Pick<ReturnType<typeof showVersion>, 'message' | 'renditions'>>(
+  { bounds }: Pick<Caller, 'bounds'>,
+  shown: T,
+): T {
+  if (bounds?.servers === undefined) return shown;
+  const renditions = shown.renditions.map((rendition) => ({
+    ...rendition,
+    differs: Object.fromEntries(Object.keys(rendition.differs).map((key) => [key, redactedMark])),
+  }));
+  return { ...shown, renditions, message: settingsMessage.test(shown.message) ? 'settings changed' : shown.message };
+}
+
 interface Shown {
   readonly document: unknown;
   readonly text: string;
@@ -28,19 +47,27 @@ interface Shown {
 
 export const emptyDocument: Shown = { document: {}, text: '', ids: new Map() };
 
-/** A rendition of a version; its text is printed anew so that secrets are hidden and lines compare. */
+/** What nobody in particular gets of a version. */
 export async function shownDocument(
-  { configs, blobs }: Pick<Repositories, 'configs' | 'blobs'>,
+  store: Pick<Repositories, 'configs' | 'blobs'>,
   { renditions }: ConfigVersion,
   wanted?: string,
 ): Promise<Shown> {
   const rendition = renditions.find(({ profile }) => profile === wanted) ?? renditions[0];
-  const bytes = await configs.content(rendition?.digest ?? '');
+  const bytes = rendition && (await store.configs.content(rendition.digest));
   if (!bytes) return emptyDocument;
-  const document = JSON.parse(bytes.toString('utf8')) as unknown;
-  const list = rendition?.files.find(({ path }) => path === nodesFileName);
-  const nodes = list && (await blobs.content(list.digest));
-  const named = nodes ? (JSON.parse(nodes.toString('utf8')) as NamedNode[]) : [];
+  return await shownText(store, { rendition, text: bytes.toString('utf8'), contents: new Map() });
+}
+
+/** The text of a rendition is printed anew so that secrets are hidden and lines compare. */
+export async function shownText(
+  { blobs }: Pick<Repositories, 'blobs'>,
+  { rendition, text, contents }: RenditionText,
+): Promise<Shown> {
+  const document = JSON.parse(text) as unknown;
+  const list = rendition.files.find(({ path }) => path === nodesFileName);
+  const nodes = list && (contents.get(list.digest) ?? (await blobs.content(list.digest)));
+  const named = nodes ? (JSON.parse(Buffer.from(nodes).toString('utf8')) as NamedNode[]) : [];
   return {
     document,
     text: `${JSON.stringify(redact(document), null, 2)}\n`,

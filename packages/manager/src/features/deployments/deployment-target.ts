@@ -1,4 +1,5 @@
 import { isoTime, ProblemError, type Clock } from '@sbox/core';
+import { isWithin, type HeldBounds } from '@sbox/protocol';
 import type { Repositories, Store } from '../../database/store.ts';
 import { createMeaning } from '../assignments/meant.ts';
 import { markNewcomers } from '../assignments/newcomers-marks.ts';
@@ -17,17 +18,26 @@ export interface Target {
   readonly assignments: readonly string[];
 }
 
+/** Which servers were asked for, in one of these ways. */
+export interface Choice {
+  /** Names or ids. */
+  readonly servers?: readonly string[] | undefined;
+  readonly environment?: string | undefined;
+  readonly selector?: string | undefined;
+  /** What the caller is held to. */
+  readonly bounds?: HeldBounds | undefined;
+}
+
 /**
- * The servers that are named; else those that the assignments of a config mean and those that run it; else the only one.
- * A config with assignments may be deployed before there is a server for it.
- * @throws ProblemError `server.not-found`, `deployment.no-servers`
+ * The servers that are asked for; else those that the assignments of a config mean and those that run it; else the only
+ * one. A config with assignments may be deployed before there is a server for it.
+ * @throws ProblemError `server.not-found`, `environment.not-found`, `deployment.no-servers`
  */
-export async function chooseTarget(
-  store: Store,
-  configId: string,
-  names: readonly string[] | undefined,
-): Promise<Target> {
+export async function chooseTarget(store: Store, configId: string, choice: Choice): Promise<Target> {
+  const { servers: names, environment, selector } = choice;
   if (names) return { servers: await findNamed(store, names), assignments: [] };
+  if (environment !== undefined || selector !== undefined)
+    return { servers: await findStanding(store, choice), assignments: [] };
   const assignments = await store.assignments.list({ configId });
   const meaners = assignments.map(createMeaning);
   const places = assignments.length === 0 ? [] : await store.servers.places();
@@ -36,7 +46,7 @@ export async function chooseTarget(
   const ids = [...new Set([...meant, ...running])];
   if (ids.length > 0 || assignments.length > 0)
     return {
-      servers: (await store.servers.findMany(ids)).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      servers: byName(await store.servers.findMany(ids)),
       assignments: assignments.map(({ id }) => id),
     };
   const all = await store.servers.list({ limit: 1, after: undefined });
@@ -51,6 +61,25 @@ export async function chooseTarget(
         },
   );
 }
+
+/** Those of an environment, or with labels. Callers with bounds choose among the servers that they meet. */
+async function findStanding(store: Store, { environment, selector, bounds }: Choice): Promise<Server[]> {
+  const means = createMeaning({ environment: environment ?? null, selector: selector ?? '' });
+  const places = (await store.servers.places()).filter(
+    (place) => means(place) && isWithin(bounds, { servers: [place.labels] }),
+  );
+  if (places.length > 0) return byName(await store.servers.findMany(places.map(({ id }) => id)));
+  // To callers with bounds an environment of others is one that is not there.
+  if (environment !== undefined && (bounds !== undefined || !(await store.environments.find(environment))))
+    throw new ProblemError('environment.not-found', `environment ${environment}`);
+  throw new ProblemError(
+    'deployment.no-servers',
+    environment === undefined ? `no server has labels that ${selector} meets` : `no server is in ${environment}`,
+    { fix: 'See what servers stand where: sboxmgr server list' },
+  );
+}
+
+const byName = (servers: readonly Server[]): Server[] => servers.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
 async function findNamed({ servers }: Store, names: readonly string[]): Promise<Server[]> {
   const found = new Map<string, Server>();

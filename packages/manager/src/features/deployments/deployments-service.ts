@@ -9,14 +9,15 @@ import type { ConfigVersion } from '../configs/config-versions-repository.ts';
 import type { ConfigsService } from '../configs/configs-service.ts';
 import { find, findPublished } from '../configs/find-config.ts';
 import type { Versions } from '../configs/versions.ts';
-import { frozenEnvironments, refuseFrozen } from '../environments/frozen-servers.ts';
+import { refuseFrozen } from '../environments/frozen-servers.ts';
 import type { Presence } from '../servers/presence.ts';
 import { factsOf } from '../servers/server-facts.ts';
 import type { Server } from '../servers/servers-repository.ts';
 import { nextStep, verdictOf, type HaltReason, type PlanServer, type Step } from './deployment-plan.ts';
-import { assignmentsDeployed, chooseTarget, engineFor, unitsOf } from './deployment-target.ts';
+import { assignmentsDeployed, chooseTarget, engineFor, unitsOf, type Choice } from './deployment-target.ts';
 import { omit } from '../../omit.ts';
 import type { Deployment } from './deployments-repository.ts';
+import { frozenAhead, showHeld } from './held-deployments.ts';
 import { digestsIn, type Manifests } from './manifests.ts';
 
 export interface DeploymentsDeps {
@@ -39,10 +40,9 @@ export interface DeploymentsDeps {
   readonly ended: (configId: string, version: number) => void;
 }
 
-export interface DeployRequest {
+export interface DeployRequest extends Choice {
   /** By number or tag. */
   readonly version?: number | string | undefined;
-  readonly servers?: readonly string[] | undefined;
   readonly message: string;
   readonly author: string;
   /** A version of the engine, or `own`. */
@@ -55,8 +55,6 @@ export interface DeployRequest {
   readonly override_freeze?: string | undefined;
   /** The assignment whose newcomers these servers are: it runs beside what else is deployed. */
   readonly newcomers_of?: string;
-  /** What the caller is held to. */
-  readonly bounds?: HeldBounds | undefined;
 }
 
 export type DeploymentsService = ReturnType<typeof createDeploymentsService>;
@@ -80,7 +78,7 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
     poked.add(id);
     await queue.run('deployments', async () => {
       poked.delete(id);
-      while (await advance({ ...deps, pokeSoon, startedMs }, id));
+      while (await advance(steps, id));
     });
   };
   /** Verdicts of a fleet come in a flood: looking at it takes a tenth of the time at most. */
@@ -97,6 +95,9 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
     });
   };
 
+  const steps: Steps = { ...deps, pokeSoon, startedMs };
+  const show = async (id: string) => await showDeployment(steps, id);
+
   return {
     async deploy(configName: string, request: DeployRequest) {
       let config = await find(store, configName);
@@ -105,7 +106,7 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
         config = await find(store, config.id);
       }
       const version = await findPublished(store, config, request.version ?? config.version ?? 0);
-      const { servers, assignments } = await chooseTarget(store, config.id, request.servers);
+      const { servers, assignments } = await chooseTarget(store, config.id, request);
       if (request.override_freeze === undefined) await refuseFrozen(store, clock, servers);
       const engine = await engineFor(store, version, request.engine);
       await versions.prepare(version, servers, engine);
@@ -115,7 +116,7 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
         async () => await begin(deps, version, servers, { ...request, id, engine, assignments }),
       );
       await poke(id);
-      return await showDeployment(store, id);
+      return await show(id);
     },
     async list(query: PageQuery, bounds?: HeldBounds) {
       const page = readPage(query, 2);
@@ -123,9 +124,9 @@ export function createDeploymentsService(deps: DeploymentsDeps) {
       const isInside = bounds && createDeploymentJudge(store, bounds);
       const rows = await readInside(page, store.deployments.list, { keyOf, isInside });
       const { items, next_cursor } = toPage(rows, page.limit, keyOf);
-      return { items: items.map(view), next_cursor };
+      return { items: await Promise.all(items.map(async (one) => await view(steps, one))), next_cursor };
     },
-    get: async (id: string) => await showDeployment(store, id),
+    get: show,
     observe,
     pokeSoon,
     /** Looks at everything that is running: time passes, servers come and go, the manager may have been restarted. */
@@ -192,7 +193,13 @@ async function begin(
       servers: servers.map((server, position) => ({ ...blank, server_id: server.id, name: server.name, position })),
     });
     const what = { deployment_id: id, config_id, version, servers: servers.length };
-    await tx.events.add('deployment.started', override_freeze === null ? what : { ...what, override_freeze });
+    const { environment, selector } = request;
+    await tx.events.add('deployment.started', {
+      ...what,
+      ...(environment === undefined ? {} : { environment }),
+      ...(selector === undefined ? {} : { selector }),
+      ...(override_freeze === null ? {} : { override_freeze }),
+    });
   });
 }
 
@@ -227,13 +234,12 @@ interface Steps extends DeploymentsDeps {
 
 /** One step; says whether another may follow at once. */
 async function advance(deps: Steps, id: string): Promise<boolean> {
-  const { store, verdictMs, ended } = deps;
+  const { store, ended } = deps;
   const deployment = await store.deployments.find(id);
   if (deployment?.state !== 'running') return false;
-  // A program takes its time on a bad network, and a server that waits to be confirmed owes its verdict only after that.
-  const patienceMs = verdictMs + deployment.confirm_ms + (deployment.engine === '' ? 0 : engineFetchMs);
-  let step = nextStep(planOf(deps, deployment), await refusalOf(store, deployment), patienceMs);
-  if (step.kind === 'wait' || (await isHeld(deps, deployment, step))) return false;
+  let step = await stepOf(deps, deployment);
+  // A freeze that began while it was on its way: it goes on when that ends.
+  if (step.kind === 'wait' || (await freezesOver(deps, deployment, step)).size > 0) return false;
   if (step.kind === 'send') {
     const failure = await sendBatch(deps, deployment, step.server_ids.slice(0, batch));
     if (!failure) return true;
@@ -257,12 +263,18 @@ async function advance(deps: Steps, id: string): Promise<boolean> {
   return false;
 }
 
-/** A freeze began while it was on its way: it goes on when that ends. */
-async function isHeld({ store, clock }: Steps, deployment: Deployment, step: Step): Promise<boolean> {
-  if (step.kind !== 'send' || deployment.override_freeze !== null) return false;
-  const next = await store.servers.findMany(step.server_ids.slice(0, batch));
-  return (await frozenEnvironments(store, clock, next)).size > 0;
+async function stepOf(deps: Steps, deployment: Deployment): Promise<Step> {
+  // A program takes its time on a bad network, and a server that waits to be confirmed owes its verdict only after that.
+  const patienceMs = deps.verdictMs + deployment.confirm_ms + (deployment.engine === '' ? 0 : engineFetchMs);
+  return nextStep(planOf(deps, deployment), await refusalOf(deps.store, deployment), patienceMs);
 }
+
+const freezesOver = async ({ store, clock }: Steps, { override_freeze }: Deployment, step: Step) =>
+  await frozenAhead(
+    store,
+    clock,
+    step.kind === 'send' && override_freeze === null ? step.server_ids.slice(0, batch) : [],
+  );
 
 /** Tells a few servers, all or none; says what stood in the way. */
 async function sendBatch(
@@ -356,14 +368,20 @@ async function refusalOf(store: Store, { servers }: Deployment): Promise<HaltRea
   return { server_id, code: nack?.code ?? 'apply.refused', detail: nack?.message ?? `${refused.name} refused it` };
 }
 
-async function showDeployment({ deployments }: Store, id: string) {
-  const deployment = await deployments.find(id);
+async function showDeployment(deps: Steps, id: string) {
+  const deployment = await deps.store.deployments.find(id);
   if (!deployment) throw new ProblemError('deployment.not-found', `deployment ${id}`);
-  return view(deployment);
+  return await view(deps, deployment);
 }
 
-const view = (deployment: Deployment) => ({
+async function heldBy(deps: Steps, deployment: Deployment) {
+  if (deployment.state !== 'running' || deployment.override_freeze !== null) return null;
+  return showHeld(await freezesOver(deps, deployment, await stepOf(deps, deployment)));
+}
+
+const view = async (deps: Steps, deployment: Deployment) => ({
   ...omit(deployment, 'message', 'assignments'),
   engine: deployment.engine === '' ? null : deployment.engine,
+  held: await heldBy(deps, deployment),
   servers: deployment.servers.map((server) => omit(server, 'position', 'sent_at')),
 });

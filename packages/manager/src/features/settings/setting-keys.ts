@@ -19,17 +19,18 @@ export const isRendered = (key: string): boolean =>
   isParamKey(key) || (isConfigKey(key) && settingKeys[key].readers === 'settings');
 
 /** The settings of a recipe or a file, as values by dotted keys; what is no setting stays under its own name. */
-export function flatten(tree: Readonly<Record<string, unknown>>, at = ''): SettingValues {
-  const values: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(tree)) {
+export const flatten = (tree: Readonly<Record<string, unknown>>): SettingValues => Object.fromEntries(leaves(tree, ''));
+
+/** From entries, so that no name is lost: `__proto__` is one like any other, and refused as such. */
+function leaves(tree: Readonly<Record<string, unknown>>, at: string): [string, unknown][] {
+  return Object.entries(tree).flatMap(([name, value]): [string, unknown][] => {
     const key = at === '' ? name : `${at}.${name}`;
-    if (value === undefined) continue;
+    if (value === undefined) return [];
     const isBranch = key === 'params' || configKeys.some((known) => known.startsWith(`${key}.`));
-    if (isBranch && typeof value === 'object' && value !== null && !Array.isArray(value))
-      Object.assign(values, flatten(value as Readonly<Record<string, unknown>>, key));
-    else values[key] = value;
-  }
-  return values;
+    return isBranch && typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? leaves(value as Readonly<Record<string, unknown>>, key)
+      : [[key, value]];
+  });
 }
 
 /** The other way: `urltest.url` becomes `{urltest: {url}}`. */

@@ -5,7 +5,7 @@ import { hideValue, templatesFor } from './known-templates.ts';
 import { checkValues } from './setting-keys.ts';
 import { withLayer, type SettingsChanges } from './settings-changes.ts';
 import { overrideLayer, type StoredOverride } from './settings-repository.ts';
-import { canonical } from './settings-service.ts';
+import { storedScope } from './settings-service.ts';
 
 export interface OverridesDeps {
   readonly store: Store;
@@ -56,7 +56,7 @@ export function createSettingOverrides({ store, clock, newId, changes }: Overrid
       const now = clock.now();
       const row: StoredOverride = {
         id: newId('ovr'),
-        scope: canonical(scope),
+        scope: await storedScope(store, scope),
         key,
         value,
         reason,

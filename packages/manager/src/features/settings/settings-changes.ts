@@ -46,6 +46,19 @@ export interface ChangedConfig {
   readonly version: number;
 }
 
+/** A config that keeps the version it has, because none can be made: it has another fault than this change. */
+export interface KeptConfig {
+  readonly name: string;
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** What a change led to, by the names of configs. */
+export interface ChangeOutcome {
+  readonly configs: readonly ChangedConfig[];
+  readonly kept: readonly KeptConfig[];
+}
+
 export type SettingsChanges = ReturnType<typeof createSettingsChanges>;
 
 /** One change at a time. */
@@ -66,17 +79,15 @@ export function createSettingsChanges(deps: SettingsChangesDeps) {
 
   return {
     /** `plan` answers undefined when nothing would change. @throws ProblemError `settings.breaks-config` */
-    async apply(
-      plan: (before: readonly SettingLayer[]) => Promise<PlannedChange | undefined>,
-    ): Promise<readonly ChangedConfig[]> {
+    async apply(plan: (before: readonly SettingLayer[]) => Promise<PlannedChange | undefined>): Promise<ChangeOutcome> {
       return await queue.run(settingsQueue, async () => {
         const before = await store.settings.layers();
         const change = await plan(before);
-        if (!change) return [];
+        if (!change) return { configs: [], kept: [] };
         const ids = await findAffected(store, before, change);
-        const { made, changed } = await holding(ids, async () => {
+        const { made, outcome } = await holding(ids, async () => {
           const remade = await remake(deps, ids, before, change);
-          return { made: remade, changed: await storeAll(deps, remade, change) };
+          return { made: remade, outcome: await storeAll(deps, remade, change) };
         });
         deps.changed(change.keys, before, change.after);
         if (made.length > 0)
@@ -86,7 +97,7 @@ export function createSettingsChanges(deps: SettingsChangesDeps) {
               change.message,
             );
           });
-        return changed;
+        return outcome;
       });
     },
   };
@@ -173,28 +184,32 @@ async function remake(
   return remade;
 }
 
+const byName = (a: ChangedConfig | KeptConfig, b: ChangedConfig | KeptConfig): number => (a.name < b.name ? -1 : 1);
+
 async function storeAll(
   { store, versions }: SettingsChangesDeps,
   remade: readonly Remade[],
   { scope, keys, version, write, author, message }: PlannedChange,
-): Promise<ChangedConfig[]> {
+): Promise<ChangeOutcome> {
   return await store.transaction(async (tx) => {
-    const changed: ChangedConfig[] = [];
+    const configs: ChangedConfig[] = [];
+    const kept: KeptConfig[] = [];
     await write(tx);
     await tx.events.add('settings.changed', { scope, keys: [...keys], version });
     for (const { config, made } of remade) {
       const now = await tx.configs.find(config.id);
       if (!now) continue;
       if (made instanceof ProblemError) {
-        const failure = { config_id: config.id, code: made.code, detail: made.message };
-        await tx.events.add('config.generate-failed', failure);
+        const failure = { code: made.code, detail: made.message };
+        await tx.events.add('config.generate-failed', { config_id: config.id, ...failure });
+        kept.push({ name: now.name, ...failure });
         continue;
       }
       const stored = await versions.store(tx, now, made.version, { author, message, findings: made.findings });
-      if (stored.created) changed.push({ name: now.name, version: stored.version.version });
+      if (stored.created) configs.push({ name: now.name, version: stored.version.version });
       if (now.auto_deploy) await markUnfinished(tx, config.id);
     }
-    return changed.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return { configs: configs.toSorted(byName), kept: kept.toSorted(byName) };
   });
 }
 

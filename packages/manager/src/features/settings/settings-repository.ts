@@ -33,6 +33,8 @@ export interface SettingsRepository {
   /** Newest first; `after` is [version]. */
   listVersions(scope: string, page: PageRequest): Promise<StoredVersion[]>;
   insertOverride(override: StoredOverride): Promise<void>;
+  /** Those of one scope. */
+  overridesOf(scope: string): Promise<StoredOverride[]>;
   findOverride(id: string): Promise<StoredOverride | undefined>;
   removeOverride(id: string): Promise<void>;
   /** Newest first; `after` is [created_at, id]. */
@@ -125,7 +127,7 @@ function layersOf(db: Kysely<Tables>, tenant_id: string): Layers {
 
 type Overrides = Pick<
   SettingsRepository,
-  'insertOverride' | 'findOverride' | 'removeOverride' | 'listOverrides' | 'dueOverrides'
+  'insertOverride' | 'overridesOf' | 'findOverride' | 'removeOverride' | 'listOverrides' | 'dueOverrides'
 >;
 
 function overridesOf(db: Kysely<Tables>, tenant_id: string): Overrides {
@@ -137,6 +139,7 @@ function overridesOf(db: Kysely<Tables>, tenant_id: string): Overrides {
         .values({ ...row, value: JSON.stringify(value), tenant_id })
         .execute();
     },
+    overridesOf: async (scope) => (await overrides().where('scope', '=', scope).execute()).map(readOverride),
     async findOverride(id) {
       const row = await overrides().where('id', '=', id).executeTakeFirst();
       return row && readOverride(row);

@@ -9,7 +9,7 @@ import { checkRevision } from '../if-match.ts';
 import { hideValue, hideValues, templatesFor } from './known-templates.ts';
 import { isSame, resolve, recipient, type SettingLayer, type SettingValues } from './layers.ts';
 import { checkValues, defaultsLayer } from './setting-keys.ts';
-import { withLayer, type ChangedConfig, type PlannedChange, type SettingsChanges } from './settings-changes.ts';
+import { withLayer, type ChangeOutcome, type PlannedChange, type SettingsChanges } from './settings-changes.ts';
 import { layerOf, startScopes, type StartScope, type StoredLayer, type StoredVersion } from './settings-repository.ts';
 
 export interface SettingsDeps {
@@ -34,11 +34,11 @@ interface Written {
 
 /** Values of scopes: each change of one is a version that stays. */
 export function createSettingsService({ store, clock, changes }: SettingsDeps) {
-  const write = async (written: Written): Promise<readonly ChangedConfig[]> =>
+  const write = async (written: Written): Promise<ChangeOutcome> =>
     await changes.apply(async (before) => await planWrite(store, isoTime(clock.now()), written, before));
-  const changed = async (scope: string, configs: readonly ChangedConfig[]) => ({
+  const changed = async (scope: string, outcome: ChangeOutcome) => ({
     ...(await view(store, scope, false)),
-    configs,
+    ...outcome,
   });
   const replaceAll = async (scope: string, ifMatch: string, values: SettingValues, why: Why) =>
     await write({ scope, ifMatch, keys: Object.keys(values), values: unhide(values), ...why });
@@ -46,11 +46,11 @@ export function createSettingsService({ store, clock, changes }: SettingsDeps) {
   return {
     ...readsOf(store),
     async replace(scope: string, ifMatch: string, values: SettingValues, why: Why) {
-      const name = canonical(scope);
+      const name = await storedScope(store, scope);
       return await changed(name, await replaceAll(name, ifMatch, values, why));
     },
     async update(scope: string, ifMatch: string, patch: SettingValues, why: Why) {
-      const name = canonical(scope);
+      const name = await storedScope(store, scope);
       const keys = Object.keys(patch);
       const values: Written['values'] = (stored, templates) => {
         const merged = Object.entries({ ...stored, ...patch }).filter(([, value]) => value !== null);
@@ -59,18 +59,17 @@ export function createSettingsService({ store, clock, changes }: SettingsDeps) {
       return await changed(name, await write({ scope: name, ifMatch, keys, values, ...why }));
     },
     async remove(scope: string, ifMatch: string, author: string): Promise<void> {
-      await replaceAll(canonical(scope), ifMatch, {}, { author, message: '' });
+      await replaceAll(await storedScope(store, scope), ifMatch, {}, { author, message: '' });
     },
     async rollback(scope: string, version: number, { author, message }: Why) {
-      const name = canonical(scope);
+      const name = await storedScope(store, scope);
       const { values } = await findVersion(store, name, version);
       const why = { author, message: message || `version ${version} again` };
       return await changed(name, await write({ scope: name, keys: Object.keys(values), values: () => values, ...why }));
     },
-    /** Takes away what was written for something that is gone. */
+    /** Takes away what was written for something that is gone, for good or for a while, in one change. */
     async forget(scope: string): Promise<void> {
-      const message = `${scope} was deleted`;
-      await write({ scope, keys: [], values: () => ({}), author: 'manager', message, isCertain: true });
+      await changes.apply(async (before) => await planForgetting(store, isoTime(clock.now()), scope, before));
     },
     /** What the manager was started with, before anybody is answered; a config it breaks keeps its version. */
     async started(values: Readonly<Record<StartScope, SettingValues>>): Promise<void> {
@@ -92,10 +91,10 @@ function readsOf(store: Store) {
       const { items, next_cursor } = toPage(await store.settings.list(page), page.limit, ({ scope }) => [scope]);
       return { items: await Promise.all(items.map(async (layer) => await show(store, layer, reveal))), next_cursor };
     },
-    get: async (scope: string, reveal: boolean) => await view(store, canonical(scope), reveal),
+    get: async (scope: string, reveal: boolean) => await view(store, await storedScope(store, scope), reveal),
     async versions(scope: string, query: PageQuery, reveal: boolean) {
       const page = readPage(query);
-      const rows = await store.settings.listVersions(canonical(scope), page);
+      const rows = await store.settings.listVersions(await storedScope(store, scope), page);
       const { items, next_cursor } = toPage(rows, page.limit, ({ version }) => [version]);
       const templates = await templatesFor(
         store,
@@ -108,7 +107,7 @@ function readsOf(store: Store) {
       return { items: shown, next_cursor };
     },
     async diff(scope: string, to: number, against: number | undefined) {
-      const name = canonical(scope);
+      const name = await storedScope(store, scope);
       const from = against ?? to - 1;
       const newer = (await findVersion(store, name, to)).values;
       const older = from === 0 ? {} : (await findVersion(store, name, from)).values;
@@ -155,6 +154,34 @@ async function planWrite(
   };
 }
 
+async function planForgetting(
+  { settings }: Pick<Store, 'settings'>,
+  created_at: string,
+  scope: string,
+  before: readonly SettingLayer[],
+): Promise<PlannedChange | undefined> {
+  const stored = await settings.find(scope);
+  const changed = Object.keys(stored?.values ?? {});
+  const overrides = await settings.overridesOf(scope);
+  const keys = [...new Set([...changed, ...overrides.map(({ key }) => key)])].toSorted();
+  if (keys.length === 0) return undefined;
+  const version = changed.length === 0 ? null : (stored?.version ?? 0) + 1;
+  const why = { author: 'manager', message: `${scope} was deleted` };
+  return {
+    scope,
+    keys,
+    version,
+    after: before.filter((layer) => layer.scope !== scope),
+    async write(tx) {
+      if (version !== null) await tx.settings.write({ scope, version, values: {}, changed, ...why, created_at });
+      for (const { id } of overrides) await tx.settings.removeOverride(id);
+    },
+    author: why.author,
+    message: reasonOf(scope, keys, why.message),
+    isCertain: true,
+  };
+}
+
 export interface Why {
   readonly author: string;
   readonly message: string;
@@ -164,7 +191,16 @@ export interface Why {
 export const valueOf = (layers: readonly SettingLayer[], key: string): unknown =>
   resolve(layers, key, recipient())?.value;
 
-export const canonical = (scope: string): string => printScope(parseScope(scope));
+/** A scope as values are kept for it: of a server or a client by its name, where its id was said too. */
+export async function storedScope(
+  { servers, clients }: Pick<Repositories, 'servers' | 'clients'>,
+  text: string,
+): Promise<string> {
+  const scope = parseScope(text);
+  if (scope.kind !== 'server' && scope.kind !== 'user') return printScope(scope);
+  const found = await (scope.kind === 'server' ? servers : clients).find(scope.name);
+  return printScope({ ...scope, name: found?.name ?? scope.name });
+}
 
 const reasonOf = (scope: string, keys: readonly string[], message: string): string => {
   const named = keys.length > 5 ? `${keys.slice(0, 5).join(', ')} and ${keys.length - 5} more` : keys.join(', ');

@@ -4,6 +4,7 @@ import { randomBytes } from '@sbox/daemon/keys';
 import { anonymous } from '@sbox/daemon/serve';
 import { openDatabase } from '../../database/open-database.ts';
 import { createStore } from '../../database/store.ts';
+import { knownTemplates } from '../settings/known-templates.ts';
 import { createTemplatesService } from './templates-service.ts';
 
 const at = '2026-01-01T00:00:00.000Z';
@@ -13,7 +14,7 @@ test('a template of people goes before one of the same name that a newer sbox br
   await using database = await openDatabase(':memory:');
   const deps = { db: database.db, clock: createFakeClock(), newId: createNewId(randomBytes), published: () => {} };
   const store = createStore(deps);
-  const service = createTemplatesService({ store, clock: deps.clock });
+  const service = createTemplatesService({ store, clock: deps.clock, knownTemplates });
   expect(await service.get('mixed', undefined, {})).toMatchObject({ built_in: true });
   // As it was stored before there was a ready one.
   await store.templates.insert({

@@ -1,6 +1,6 @@
-import { digestOf, isoTime, ProblemError, redact, type Clock } from '@sbox/core';
+import { digestOf, isoTime, ProblemError, redactDocument, type Clock } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
-import { adoptConfig, checkTemplate, readyTemplate, readyTemplates } from '@sbox/pipeline';
+import { adoptConfig, checkTemplate, openedSecret, readyTemplate, readyTemplates } from '@sbox/pipeline';
 import type { Caller } from '@sbox/daemon/serve';
 import { defaultProject, type HeldBounds } from '@sbox/protocol';
 import type { Template } from '@sbox/protocol/pipeline';
@@ -16,6 +16,8 @@ import type { StoredTemplate } from './templates-repository.ts';
 export interface TemplatesDeps {
   readonly store: Store;
   readonly clock: Clock;
+  /** All that values could be kept for. */
+  readonly knownTemplates: (tx: Repositories) => Promise<readonly Template[]>;
 }
 
 export interface TemplateWrite {
@@ -35,17 +37,20 @@ export interface TemplateAdoption {
 export type TemplatesService = ReturnType<typeof createTemplatesService>;
 
 /** Templates that come with sbox, and those that people make; each change of one is a version that stays. */
-export function createTemplatesService({ store, clock }: TemplatesDeps) {
+export function createTemplatesService(deps: TemplatesDeps) {
+  const { store, clock } = deps;
   const create = async (
     { template, project = defaultProject, message }: TemplateWrite,
     { name: author, bounds }: Caller,
   ) => {
     checkTemplate(template);
+    readHidden(template.document, undefined, redactDocument, 'the document');
     const { name } = template;
     const now = isoTime(clock.now());
     await store.transaction(async (tx) => {
       if (readyTemplate(name) ?? (await tx.templates.find(name)))
         throw new ProblemError('template.exists', `template ${name} exists`);
+      await refuseOpened(deps, tx, template);
       await tx.templates.insert({ name, project, version: 1, revision: 1, created_at: now, updated_at: now });
       await tx.templates.insertVersion(versionOf(template, { version: 1, author, message, created_at: now }));
       await tx.events.add('template.created', { name });
@@ -78,7 +83,7 @@ export function createTemplatesService({ store, clock }: TemplatesDeps) {
           `the template is called ${given.name}, not ${name}: names do not change`,
         );
       await store.transaction(
-        async (tx) => await writeVersion(tx, clock, { given, project, message, author: caller.name, ifMatch }),
+        async (tx) => await writeVersion(deps, tx, { given, project, message, author: caller.name, ifMatch }),
       );
       return await view(store, name, { bounds: caller.bounds });
     },
@@ -118,18 +123,19 @@ interface NewVersion {
 }
 
 async function writeVersion(
+  deps: TemplatesDeps,
   tx: Repositories,
-  clock: Clock,
   { given, project, message, author, ifMatch }: NewVersion,
 ): Promise<void> {
   const { name } = given;
   const stored = await findOwn(tx, name);
   checkRevision(ifMatch, stored.revision);
   const last = await tx.templates.findVersion(name, stored.version);
-  const document = readHidden(given.document, last?.template.document, redact, 'the document');
+  const document = readHidden(given.document, last?.template.document, redactDocument, 'the document');
   const template = { ...given, document };
   checkTemplate(template);
-  const now = isoTime(clock.now());
+  await refuseOpened(deps, tx, template);
+  const now = isoTime(deps.clock.now());
   const version = stored.version + 1;
   const next = versionOf(template, { version, author, message, created_at: now });
   if (project !== undefined && project !== stored.project) {
@@ -148,6 +154,27 @@ async function writeVersion(
   await tx.templates.update(name, { version, revision: stored.revision + 1, updated_at: now });
   await tx.events.add('template.changed', { name, version });
 }
+
+/**
+ * Values of parameters are kept by name, in recipes and in settings, and hidden as long as that names a secret: no
+ * template makes an ordinary text of one.
+ * @throws ProblemError `template.invalid`
+ */
+async function refuseOpened({ knownTemplates }: TemplatesDeps, tx: Repositories, template: Template): Promise<void> {
+  const { name } = template;
+  const before = await tx.templates.listVersions(name, { limit: mostVersions, after: undefined });
+  for (const other of [...before.map((one) => one.template), ...(await knownTemplates(tx))]) {
+    const param = openedSecret(template, other);
+    if (param === undefined) continue;
+    const where = other.name === name ? 'an earlier version' : 'another template';
+    throw new ProblemError('template.invalid', `params.${param}: it is a secret in ${where}`, {
+      fix: 'Make it a secret here too, or give it another name.',
+    });
+  }
+}
+
+/** More than anybody writes by hand. */
+const mostVersions = 10_000;
 
 const versionOf = (
   template: Template,
@@ -217,6 +244,6 @@ async function view(store: Store, name: string, { version, reveal = false, bound
   // Names of configs are for those who may see them.
   const configs = await store.configs.usingTemplate(name, bounds?.projects);
   // An adopted document has the secrets of its nodes in it.
-  const shown = reveal ? template : { ...template, document: redact(template.document) };
+  const shown = reveal ? template : { ...template, document: redactDocument(template.document) };
   return { ...shown, project, version: found, built_in: false, configs, revision, created_at, updated_at };
 }
