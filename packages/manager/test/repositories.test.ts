@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { createFakeClock, createNewId } from '@sbox/core';
 import { randomBytes } from '@sbox/daemon/keys';
+import { subscriptionWriteSchema } from '@sbox/protocol';
+import * as z from 'zod/mini';
 import { compress, compressJson } from '../src/database/compressed.ts';
 import { createStore } from '../src/database/store.ts';
 import type { Config } from '../src/features/configs/configs-repository.ts';
@@ -23,6 +25,20 @@ describe.each(databases)('$name', ({ open }) => {
     await meta.remove('m 1', 'other');
     await meta.remove('m 2', 'b');
     expect(await meta.list('m ')).toEqual(new Map([['m 1', 'a']]));
+  });
+
+  test('subscriptions: many at once come without the text of an inline source', async () => {
+    await using opened = await openStore();
+    const { subscriptions } = opened.store;
+    const { source } = z.parse(subscriptionWriteSchema, { name: 'a', source: { text: 'secret', type: 'inline' } });
+    const url = JSON.stringify({ type: 'url', url: 'https://example.test/{"type":"inline",' });
+    await subscriptions.insert(subscription('a', { source: JSON.stringify(source) }));
+    await subscriptions.insert(subscription('b', { source: url }));
+    const hidden = JSON.stringify({ type: 'inline', text: '***' });
+    const expected = [subscription('a', { source: hidden }), subscription('b', { source: url })];
+    expect(await subscriptions.list({ limit: 9, after: undefined })).toEqual(expected);
+    expect(await subscriptions.findMany(['a', 'b'])).toEqual(expected);
+    expect((await subscriptions.find('a'))?.source).toContain('secret');
   });
 
   test('subscriptions: found by id before name, listed by name, due by time', async () => {

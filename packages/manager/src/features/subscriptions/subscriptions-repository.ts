@@ -1,5 +1,6 @@
 import type { Node, Rejected } from '@sbox/formats';
-import type { Kysely, Updateable } from 'kysely';
+import { redactedMark } from '@sbox/core';
+import { sql, type Kysely, type Updateable } from 'kysely';
 import { compress } from '../../database/compressed.ts';
 import type { ContentStore } from '../../database/content-store.ts';
 import type { InProjects, PageRequest } from '../../database/page.ts';
@@ -19,13 +20,39 @@ export interface Parsed {
 
 const keptFetches = 200;
 
+/** All columns that a row has for others, but for its source. */
+const shown = [
+  'id',
+  'name',
+  'project',
+  'refresh_every',
+  'min_share',
+  'revision',
+  'version',
+  'pinned_version',
+  'nodes',
+  'rejected',
+  'usage',
+  'etag',
+  'last_modified',
+  'next_fetch_at',
+  'created_at',
+  'updated_at',
+] as const satisfies readonly Exclude<keyof Subscription, 'source'>[];
+
+/** An inline text may be 16 MB; who reads many rows shows none of it. */
+const sourceWithoutText = sql<string>`case when source like '{"type":"inline",%' then ${sql.lit(
+  JSON.stringify({ type: 'inline', text: redactedMark }),
+)} else source end`;
+
 /** Subscriptions of one tenant with their snapshots and fetches. Lists hold one row more than the limit when there is one. */
 export interface SubscriptionsRepository {
   insert(row: Subscription): Promise<void>;
   /** By id or by name. */
   find(idOrName: string): Promise<Subscription | undefined>;
+  /** The text of inline sources is hidden. */
   findMany(ids: readonly string[]): Promise<Subscription[]>;
-  /** By name, of these projects only; `after` is [name]. */
+  /** By name, of these projects only; `after` is [name]. The text of inline sources is hidden. */
   list(page: PageRequest & InProjects): Promise<Subscription[]>;
   update(id: string, changes: Partial<Subscription>): Promise<void>;
   remove(id: string): Promise<void>;
@@ -56,6 +83,12 @@ export function createSubscriptionsRepository(
 ): SubscriptionsRepository {
   const subscriptions = () => db.selectFrom('subscriptions').selectAll().where('tenant_id', '=', tenant_id);
   const bare = (row: SubscriptionRow): Subscription => omit(row, 'tenant_id');
+  const many = () =>
+    db
+      .selectFrom('subscriptions')
+      .select(shown)
+      .select(sourceWithoutText.as('source'))
+      .where('tenant_id', '=', tenant_id);
   return {
     async insert(row) {
       await db
@@ -72,15 +105,15 @@ export function createSubscriptionsRepository(
     },
     async findMany(ids) {
       if (ids.length === 0) return [];
-      return (await subscriptions().where('id', 'in', ids).execute()).map(bare);
+      return await many().where('id', 'in', ids).execute();
     },
     async list({ limit, after, projects }) {
-      let query = subscriptions()
+      let query = many()
         .orderBy('name')
         .limit(limit + 1);
       if (projects) query = query.where('project', 'in', [...projects]);
       if (after) query = query.where('name', '>', String(after[0]));
-      return (await query.execute()).map(bare);
+      return await query.execute();
     },
     async update(id, changes) {
       await db
