@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { ProblemError } from '@sbox/core';
-import { CompiledQuery, Kysely, SqliteDialect, type DatabaseConnection, type Dialect } from 'kysely';
+import { CompiledQuery, Kysely, SqliteAdapter, SqliteDialect, type DatabaseConnection, type Dialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { cachedStatements } from './cached-statements.ts';
 import { initial } from './migrations/0001-initial.ts';
@@ -49,12 +49,20 @@ export async function openDatabase(file: string, { isShared = false } = {}): Pro
   return { db, [Symbol.asyncDispose]: async () => await db.destroy() };
 }
 
+/** SQLite changes schemas in transactions like anything else; kysely does not count on it. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
 /**
+ * All migrations are one transaction: a manager that is killed in the middle leaves the schema that was there, whole.
  * Transactions take the lock of writers when they begin. One that read before it writes cannot wait for another process
  * (`sboxmgr rescue` beside a manager): SQLite refuses it at once, whatever the busy timeout is.
  */
 const lockingAtOnce = (dialect: Dialect): Dialect => ({
-  createAdapter: () => dialect.createAdapter(),
+  createAdapter: () => new TransactionalAdapter(),
   createIntrospector: (db) => dialect.createIntrospector(db),
   createQueryCompiler: () => dialect.createQueryCompiler(),
   createDriver: () =>

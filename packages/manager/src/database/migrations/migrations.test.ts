@@ -78,3 +78,21 @@ test('what the first version stored is there after every migration, with what it
     expect(used).toEqual([{ tenant_id: 'main', config_id: 'cfg', version: 1, subscription_id: 'sub', snapshot: 4 }]);
   }
 });
+
+test('migrations that end in the middle leave what was there', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'sbox-migrations-'));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(async () => await rm(directory, { recursive: true }));
+  const file = path.join(directory, 'sbox.db');
+  await writeFirst(file);
+  using sqlite = new DatabaseSync(file);
+  const tables = (): unknown[] => sqlite.prepare("select name, sql from sqlite_master where type = 'table'").all();
+  // One of the later migrations comes upon a table of its name.
+  sqlite.exec('create table clients (id text)');
+  const before = tables();
+  await expect(openDatabase(file)).rejects.toMatchObject({ code: 'settings.invalid' });
+  expect(tables()).toEqual(before);
+  sqlite.exec('drop table clients');
+  await using database = await openDatabase(file);
+  expect(await database.db.selectFrom('clients').selectAll().execute()).toEqual([]);
+});
