@@ -6,8 +6,9 @@ const hostAndPort = /^(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d+)?$/i;
 const opener =
   /^(?:sub|subs|subscribe|subscription|subscriptions|link|links|token|tokens|key|keys|auth|secret|user|users|u|s)$/i;
 const plainPath = /^[\w.,~@+-]*$/;
-/** Random by its looks: long with digits, very long, mixed letters with digits, or hexadecimal. */
+/** Random by its looks: long with digits, very long, digits between letters, mixed letters with digits, or hexadecimal. */
 const random = [
+  /^(?=.*\d[a-z]+\d).{8,}$/i,
   /^(?=.*\d).{16,}$/,
   /^.{24,}$/,
   /^(?=.*\d)(?=.*[a-z])(?=.*[A-Z]).{12,}$/,

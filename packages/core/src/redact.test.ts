@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { redact, redactDocument, redactText } from './redact.ts';
+import { isRedacted, redact, redactDocument, redactText } from './redact.ts';
 
 test.each([
   ['https://user:pw@provider.test/sub?token=t', 'https://provider.test/***'],
@@ -145,10 +145,22 @@ describe('addresses in documents', () => {
     ['https://rules.test/x/aB3dE6gH9jK2/a.srs', 'https://rules.test/***'],
     ['https://rules.test/6ba7b810-9dad-11d1-80b4-00c04fd430c8/a.srs', 'https://rules.test/***'],
     ['https://rules.test/a%2Fb', 'https://rules.test/***'],
+    ['https://rules.test/q8w7e6r5/a.srs', 'https://rules.test/***'],
+    ['https://dns.test/2jmz7abc45', 'https://dns.test/***'],
+    ['see https://rules.test/a and b', 'see https://rules.test/*** and b'],
+    ['vless://secret@192.0.2.1:443 x', 'vless://192.0.2.1:443/*** x'],
+    ['run --token=t now', 'run --token=*** now'],
+    ['{"password": "p"}', '{"password": "***"}'],
+    ['/ws/6ba7b810-9dad-11d1-80b4-00c04fd430c8', '/ws/***'],
     ['trojan://secret@192.0.2.1:443', 'trojan://192.0.2.1:443/***'],
     ['see https://rules.test/a', 'see https://rules.test/***'],
   ])('%s is hidden', (url, shown) => {
     expect(redactDocument({ url })).toEqual({ url: shown });
+    expect([isRedacted(url), isRedacted(shown)]).toEqual([false, true]);
+  });
+
+  test.each(['*** best ***', 'a *** b', '***!', ''])('%j is what somebody wrote', (text) => {
+    expect(isRedacted(text)).toBe(false);
   });
 
   test('a field that is secret is hidden, whatever it looks like', () => {

@@ -40,6 +40,9 @@ const secretKeys = new Set([
 
 export const redactedMark = '***';
 
+/** Whether a text has the mark where hiding puts it; between plain words, as in a name, it is somebody's own. */
+export const isRedacted = (text: string): boolean => text === redactedMark || /[=/_:"']\*{3}/.test(text);
+
 const depthMax = 32;
 
 /** A copy with the values of secret fields replaced; depth is limited, deeper parts are cut off. */

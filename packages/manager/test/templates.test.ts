@@ -200,6 +200,22 @@ test('templates: ready ones are there and stay, own ones keep every version, and
   await client.configs.remove({ params, headers: anyRevision });
   await client.templates.remove({ ...named, headers: anyRevision });
   expect(await codeOf(client.templates.get(named))).toBe('template.not-found');
+
+  // Values for it are kept: under its name, or another, nobody makes them open.
+  for (const name of ['own', 'second'])
+    await expect(
+      client.templates.create({ body: { template: { ...ownTemplate, name, params: open } } }),
+    ).rejects.toThrow('params.key: it is a secret in a template that was deleted');
+  // A name that somebody else makes a secret of keeps nobody from editing what has it already.
+  const { key, ...others } = ownTemplate.params;
+  const mine = { ...ownTemplate, params: { ...others, mine: { ...key, type: 'string' as const } } };
+  await client.templates.create({ body: { template: mine } });
+  const theirs = { ...ownTemplate, name: 'theirs', params: { ...others, mine: key } };
+  await client.templates.create({ body: { template: theirs } });
+  const edited = { ...mine, description: 'Another.' };
+  expect(await client.templates.replace({ ...named, headers: anyRevision, body: { template: edited } })).toMatchObject({
+    version: 2,
+  });
 });
 
 test('an existing config is adopted: without subscriptions it renders to what it was', async () => {

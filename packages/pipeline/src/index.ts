@@ -26,7 +26,7 @@ export { checkTemplate, fillTemplate } from './templates/fill-template.ts';
 export { patchDocument } from './templates/patch-document.ts';
 export { hideSecrets, readParams, type ParamValues } from './templates/read-params.ts';
 export { readyTemplate, readyTemplates } from './templates/ready-templates.ts';
-export { openedSecret } from './templates/secret-places.ts';
+export { openOf, secretsOf } from './templates/secret-places.ts';
 export { rulePresets, type RulePreset } from './templates/rule-presets.ts';
 export { runConfigTests, type ConfigTestResult } from './config-tests.ts';
 export { parseDestination, readQuestion, type Assumption, type Question } from './destination.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { redactedMark } from '@sbox/core';
+import { isRedacted, redactedMark } from '@sbox/core';
 import { isRecord } from '../local/document-file.ts';
 import type { Path } from './yaml-file.ts';
 
@@ -34,9 +34,8 @@ export function differences(before: unknown, after: unknown, at: Path = []): Dif
 }
 
 const isMarked = (text: unknown): boolean => typeof text === 'string' && text.includes(redactedMark);
-/** As managers refuse to take it: hidden as a whole, or the address behind the host. */
-const isHidden = (text: unknown): boolean =>
-  text === redactedMark || (isMarked(text) && String(text).endsWith(`/${redactedMark}`));
+/** As managers refuse to take it. */
+const isHidden = (text: unknown): boolean => typeof text === 'string' && isRedacted(text);
 
 /** Whether something in it is, or looks like, hidden. */
 export const hasMark = (value: unknown): boolean => leaves(value, []).some(({ value: leaf }) => isMarked(leaf));

@@ -74,10 +74,7 @@ const settingLayer: Kind = {
   remove: async (client, { id, headers }) => await client.settings.remove({ params: { scope: id }, headers }),
   normalise: (value) => ({ ...value, scope: printScope(parseScope(String(value['scope']))) }),
   hide: hideValues,
-  check: async (client, sides) => [
-    ...(await faultsInScope(client, sides.value)),
-    ...(await faultsInValues(client, sides)),
-  ],
+  check: async (client, sides) => [...(await faultsInScope(client, sides.value)), ...(await faultsInValues(sides))],
   references: ({ scope }) => {
     const [, name] = /^environment:(.+)$/.exec(String(scope)) ?? [];
     return name === undefined ? [] : [{ kind: 'environment', name, path: ['scope'] }];

@@ -26,11 +26,12 @@ export interface Fault {
   readonly message: string;
 }
 
-/** What is sent, what is there now, and the templates as they will be. */
+/** What is sent, what is there now, the templates as they will be, and the keys of settings that the manager knows. */
 export interface Sides {
   readonly value: Value;
   readonly before: Value | undefined;
   readonly templates: readonly Value[];
+  readonly keys: () => Promise<readonly string[]>;
 }
 
 export interface Target {

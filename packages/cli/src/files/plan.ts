@@ -69,13 +69,14 @@ export async function makePlan(client: OperatorClient, read: ReadDirectory, { pr
   for (const { written } of all)
     for (const thing of written) complaints.push(...missing(thing, { all, gone, refused: read.refused }));
   const steps: Step[] = [];
+  const keys = askOnce(async () => (await client.settings.keys({})).items.map(({ key }) => key));
   for (const known of all)
     for (const thing of known.written) {
       const step = await stepFor(client, known, thing);
       if ('complaints' in step) complaints.push(...step.complaints);
       else {
         steps.push(step);
-        complaints.push(...(await faultsOf(client, { thing, step, all })));
+        complaints.push(...(await faultsOf(client, { thing, step, all, keys })));
       }
     }
   if (complaints.length > 0) throw invalidFiles(complaints);
@@ -142,10 +143,17 @@ interface Checked {
   readonly thing: Written;
   readonly step: Step;
   readonly all: readonly Known[];
+  readonly keys: () => Promise<readonly string[]>;
+}
+
+/** However many files want to know. */
+function askOnce<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  return async () => await (asked ??= ask());
 }
 
 /** What the manager would refuse of a step. */
-async function faultsOf(client: OperatorClient, { thing, step, all }: Checked): Promise<Complaint[]> {
+async function faultsOf(client: OperatorClient, { thing, step, all, keys }: Checked): Promise<Complaint[]> {
   const { kind, file, at } = thing;
   const { value, stored } = step;
   if (!kind.check || !value) return [];
@@ -155,7 +163,7 @@ async function faultsOf(client: OperatorClient, { thing, step, all }: Checked): 
   const others = [...known.values()]
     .map((one) => one.value)
     .filter(({ name }) => !files.some((one) => one['name'] === name));
-  const faults = await kind.check(client, { value, before: stored?.value, templates: [...files, ...others] });
+  const faults = await kind.check(client, { value, before: stored?.value, templates: [...files, ...others], keys });
   return faults.map(({ path, message }) => ({ file, ...at(path), message: `${pathText(path)}: ${message}` }));
 }
 

@@ -2,7 +2,6 @@ import { ProblemError } from '@sbox/core';
 import { readParams, readyTemplates } from '@sbox/pipeline';
 import { settingKeys } from '@sbox/protocol';
 import type { Template } from '@sbox/protocol/pipeline';
-import type { OperatorClient } from '../connection.ts';
 import { isRecord } from '../local/document-file.ts';
 import { isSame } from './compare.ts';
 import type { Fault, Sides, Value } from './kind.ts';
@@ -14,12 +13,12 @@ type Declaring = Pick<Template, 'name' | 'params'>;
  * What the manager would refuse of values that are new: keys that nothing reads, and values of another type than theirs.
  * Parameters are those of the templates as they will be, and what else the manager knows.
  */
-export async function faultsInValues(client: OperatorClient, { value, before, templates }: Sides): Promise<Fault[]> {
+export async function faultsInValues({ value, before, templates, keys }: Sides): Promise<Fault[]> {
   const [now, old] = [valuesIn(value), valuesIn(before)];
   const news = Object.entries(now).filter(([key, one]) => !Object.hasOwn(old, key) || !isSame(one, old[key]));
   if (news.length === 0) return [];
   const asksTemplates = news.some(([key]) => key.startsWith(prefix));
-  const known = asksTemplates ? (await client.settings.keys({})).items.map(({ key }) => key) : [];
+  const known = asksTemplates ? await keys() : [];
   const declaring = asksTemplates ? [...templates.flatMap(declaringOf), ...readyTemplates] : [];
   return news.flatMap(([key, one]) => {
     const message = key.startsWith(prefix) ? paramFault(key, one, { known, declaring }) : keyFault(key, one);

@@ -1,4 +1,4 @@
-import { ProblemError, redactDocument, redactedMark } from '@sbox/core';
+import { isRedacted, ProblemError, redactDocument } from '@sbox/core';
 import type { JsonPatch } from '@sbox/protocol/pipeline';
 
 /**
@@ -8,11 +8,15 @@ import type { JsonPatch } from '@sbox/protocol/pipeline';
  */
 export function readHidden<T>(given: T, stored: T | undefined, hide: (value: T) => unknown, what: string): T {
   if (stored !== undefined && JSON.stringify(given) === JSON.stringify(hide(stored))) return stored;
-  const text = JSON.stringify(given) ?? '';
-  if (text.includes(`"${redactedMark}"`) || text.includes(`/${redactedMark}"`))
+  if (hasRedacted(given))
     throw new ProblemError('request.invalid', `${what} has hidden parts: send it whole, or exactly as it was shown`);
   return given;
 }
+
+const hasRedacted = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? isRedacted(value)
+    : typeof value === 'object' && value !== null && Object.values(value).some(hasRedacted);
 
 /** A patch for people to look at: what it puts at a place that holds a secret is one, whatever the value looks like. */
 export const hidePatch = (patch: JsonPatch): JsonPatch =>

@@ -121,8 +121,11 @@ function leavesOf(params: Template['params']): ReadonlyMap<string, boolean> {
   return leaves;
 }
 
-/** A parameter that is a secret in another template, or another version, and not in this one. */
-export function openedSecret(template: Pick<Template, 'params'>, other: Pick<Template, 'params'>): string | undefined {
-  const known = leavesOf(other.params);
-  return [...leavesOf(template.params)].find(([path, isSecret]) => !isSecret && known.get(path) === true)?.[0];
-}
+const pathsOf = (params: Template['params'], isWanted: boolean): string[] =>
+  [...leavesOf(params)].flatMap(([path, isSecret]) => (isSecret === isWanted ? [path] : []));
+
+/** Secrets of a template by their paths: `key`, `users[].password`. */
+export const secretsOf = ({ params }: Pick<Template, 'params'>): string[] => pathsOf(params, true);
+
+/** What is no secret in a template, by the same paths. */
+export const openOf = ({ params }: Pick<Template, 'params'>): string[] => pathsOf(params, false);

@@ -1,6 +1,6 @@
 import { digestOf, isoTime, ProblemError, redactDocument, type Clock } from '@sbox/core';
 import { sha256 } from '@sbox/daemon/keys';
-import { adoptConfig, checkTemplate, openedSecret, readyTemplate, readyTemplates } from '@sbox/pipeline';
+import { adoptConfig, checkTemplate, openOf, readyTemplate, readyTemplates, secretsOf } from '@sbox/pipeline';
 import type { Caller } from '@sbox/daemon/serve';
 import { defaultProject, type HeldBounds } from '@sbox/protocol';
 import type { Template } from '@sbox/protocol/pipeline';
@@ -97,6 +97,7 @@ export function createTemplatesService(deps: TemplatesDeps) {
           const detail = `${configs.slice(0, 5).join(', ') || 'configs elsewhere'} use ${name}`;
           throw new ProblemError('template.in-use', detail, { details: { configs } });
         }
+        await goneSecrets.keep(tx, name);
         await tx.templates.remove(name);
         await tx.events.add('template.deleted', { name });
       });
@@ -134,7 +135,7 @@ async function writeVersion(
   const document = readHidden(given.document, last?.template.document, redactDocument, 'the document');
   const template = { ...given, document };
   checkTemplate(template);
-  await refuseOpened(deps, tx, template);
+  await refuseOpened(deps, tx, template, last?.template);
   const now = isoTime(deps.clock.now());
   const version = stored.version + 1;
   const next = versionOf(template, { version, author, message, created_at: now });
@@ -160,21 +161,55 @@ async function writeVersion(
  * template makes an ordinary text of one.
  * @throws ProblemError `template.invalid`
  */
-async function refuseOpened({ knownTemplates }: TemplatesDeps, tx: Repositories, template: Template): Promise<void> {
-  const { name } = template;
-  const before = await tx.templates.listVersions(name, { limit: mostVersions, after: undefined });
-  for (const other of [...before.map((one) => one.template), ...(await knownTemplates(tx))]) {
-    const param = openedSecret(template, other);
-    if (param === undefined) continue;
-    const where = other.name === name ? 'an earlier version' : 'another template';
+async function refuseOpened(
+  { knownTemplates }: TemplatesDeps,
+  tx: Repositories,
+  template: Template,
+  last?: Template,
+): Promise<void> {
+  // Whoever makes a secret of a name later on shall not keep this template from being edited.
+  const were = new Set(last && openOf(last));
+  const opened = openOf(template).filter((param) => !were.has(param));
+  if (opened.length === 0) return;
+  const refuse = (secrets: Iterable<string>, where: string): void => {
+    const known = new Set(secrets);
+    const param = opened.find((one) => known.has(one));
+    if (param === undefined) return;
     throw new ProblemError('template.invalid', `params.${param}: it is a secret in ${where}`, {
       fix: 'Make it a secret here too, or give it another name.',
     });
+  };
+  refuse(await secretsEver(tx, template.name), 'an earlier version');
+  refuse((await knownTemplates(tx)).flatMap(secretsOf), 'another template');
+  refuse(await goneSecrets.all(tx), 'a template that was deleted');
+}
+
+/** Of all versions of a template. */
+async function secretsEver({ templates }: Repositories, name: string): Promise<Set<string>> {
+  const secrets = new Set<string>();
+  let after: readonly [number] | undefined;
+  for (;;) {
+    const versions = await templates.listVersions(name, { limit: versionsAtOnce, after });
+    for (const { template } of versions) for (const param of secretsOf(template)) secrets.add(param);
+    const last = versions[versionsAtOnce - 1];
+    if (versions.length <= versionsAtOnce || last === undefined) return secrets;
+    after = [last.version];
   }
 }
 
-/** More than anybody writes by hand. */
-const mostVersions = 10_000;
+/** Each with its whole document. */
+const versionsAtOnce = 20;
+
+const gonePrefix = 'secret parameter ';
+
+/** Secrets of templates that were deleted: settings, and their versions, go on holding values for them. */
+const goneSecrets = {
+  async keep(tx: Repositories, name: string): Promise<void> {
+    for (const param of await secretsEver(tx, name)) await tx.meta.set(`${gonePrefix}${param}`, name);
+  },
+  all: async ({ meta }: Repositories): Promise<string[]> =>
+    [...(await meta.list(gonePrefix)).keys()].map((key) => key.slice(gonePrefix.length)),
+};
 
 const versionOf = (
   template: Template,
