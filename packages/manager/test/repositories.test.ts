@@ -169,6 +169,7 @@ describe.each(databases)('$name', ({ open }) => {
     for (const engine of ['', '1.14.4'])
       await servers.assign({ server_id: 'a', unit: 'main', config_id: 'c', version: 1, engine, facts });
     expect(await servers.assignments({ configId: 'c' })).toMatchObject([{ engine: '1.14.4', facts }]);
+    expect(await servers.countAssigned(['c', 'other'])).toEqual(new Map([['c', 1]]));
     await expect(configs.remove('c')).rejects.toThrow();
     await servers.touch(['a'], later);
     expect(await servers.lastSeen()).toEqual([{ id: 'a', seen_at: later, is_island: true }]);

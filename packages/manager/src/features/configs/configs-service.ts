@@ -1,7 +1,7 @@
-import { isoTime, ProblemError, redactedMark, type Clock, type NewId } from '@sbox/core';
+import { isoTime, ProblemError, type Clock, type NewId } from '@sbox/core';
 import type { Caller } from '@sbox/daemon/serve';
 import { diffConfigs } from '@sbox/engines/sing-box/render';
-import { findCountry, hideSecrets } from '@sbox/pipeline';
+import { findCountry } from '@sbox/pipeline';
 import { writtenSettingsSchema, type configWriteSchema } from '@sbox/protocol';
 import { createTwoFilesPatch } from 'diff';
 import * as z from 'zod/mini';
@@ -10,7 +10,6 @@ import type { Repositories, Store } from '../../database/store.ts';
 import { refuseBeyond } from '../../access/grant.ts';
 import type { KeyedQueue } from '../../keyed-queue.ts';
 import { omit } from '../../omit.ts';
-import { held } from '../deployments/held-deployments.ts';
 import { hidePatch, readHidden } from '../hidden.ts';
 import { checkRevision } from '../if-match.ts';
 import { refuseDenied, type PolicyJudge } from '../policies/policy-judge.ts';
@@ -22,6 +21,7 @@ import type { WrittenSettings } from './rendering.ts';
 import type { ConfigVersion } from './config-versions-repository.ts';
 import { exportForServer, exportVersion, findTaker, renditionFor } from './export-version.ts';
 import { find, findPublished, findVersion, publishedBefore, serversOf } from './find-config.ts';
+import { hideParams, showConfigs } from './shown-config.ts';
 import { emptyDocument, shownDocument, shownText, showVersion } from './shown-version.ts';
 import { lifecycleOf } from './version-lifecycle.ts';
 import type { MadeVersion, StoredVersion, VersionOrigin, Versions } from './versions.ts';
@@ -66,7 +66,7 @@ function recipesOf(deps: ConfigsDeps) {
     async list(query: PageQuery & InProjects) {
       const page = { ...readPage(query), projects: query.projects };
       const { items, next_cursor } = toPage(await store.configs.list(page), page.limit, ({ name }) => [name]);
-      return { items: await Promise.all(items.map(async (config) => await view(store, config))), next_cursor };
+      return { items: await showConfigs(store, items), next_cursor };
     },
     get: async (id: string, reveal: boolean) => await view(store, await find(store, id), reveal),
     create: async (recipe: ConfigWrite, caller: Caller, draft: boolean) => {
@@ -344,17 +344,6 @@ const given = <T extends object>(change: T): { [K in keyof T]?: Exclude<T[K], un
 
 type Found = Pick<Repositories, 'templates'>;
 
-/** Parameters of the type `secret` are never shown; of a template that is gone none are. */
-async function hideParams(
-  store: Found,
-  { name, version, params }: Config['template'],
-): Promise<Config['template']['params']> {
-  if (Object.keys(params).length === 0) return params;
-  const found = await findTemplate(store, name, version).catch(() => undefined);
-  if (found) return hideSecrets(found.template, params);
-  return Object.fromEntries(Object.keys(params).map((key) => [key, redactedMark]));
-}
-
 /** A recipe as it was written, with the stored secrets where its writer sent back what was shown. */
 async function withSecrets(store: Found, recipe: Config, stored: Config | undefined): Promise<Config> {
   const hidden = stored ? await hideParams(store, stored.template) : {};
@@ -370,16 +359,8 @@ async function withSecrets(store: Found, recipe: Config, stored: Config | undefi
   };
 }
 
-async function view(store: Store, { subscriptions: ids, ...config }: Config, reveal = false) {
-  const names = new Map((await store.subscriptions.findMany(ids)).map(({ id, name }) => [id, name]));
-  const subscriptions = ids.map((id) => ({ id, name: names.get(id) ?? id }));
-  const shown = {
-    ...omit(config, 'last_number'),
-    subscriptions,
-    servers: (await serversOf(store, config.id)).length,
-    held_version: await held.version(store.meta, config.id),
-  };
-  if (reveal) return shown;
-  const template = { ...config.template, params: await hideParams(store, config.template) };
-  return { ...shown, template, patch: hidePatch(config.patch) };
+async function view(store: Store, config: Config, reveal = false) {
+  const [shown] = await showConfigs(store, [config], reveal);
+  if (!shown) throw new Error('one config is shown as one');
+  return shown;
 }

@@ -16,11 +16,6 @@ export const held = {
       await tx.events.add('deployment.held', { config_id: configId, version, detail });
     });
   },
-  /** Of a config; null for none. */
-  async version(meta: Pick<MetaRepository, 'get'>, configId: string): Promise<number | null> {
-    const found = await meta.get(`${prefix}${configId}`);
-    return found === undefined ? null : Number(found);
-  },
   /** By config, with what `release` is to be told. */
   all: async (meta: MetaRepository): Promise<readonly (readonly [configId: string, mark: string])[]> =>
     [...(await meta.list(prefix))].map(([key, mark]) => [key.slice(prefix.length), mark]),

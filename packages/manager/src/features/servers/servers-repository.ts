@@ -67,6 +67,8 @@ export interface ServersRepository extends JoinTokensRepository {
 
   assign(assignment: ServerAssignment): Promise<void>;
   assignments(filter: { serverIds: readonly string[] } | { configId: string }): Promise<ServerAssignment[]>;
+  /** How many servers were sent each of these configs; none is not in it. */
+  countAssigned(configIds: readonly string[]): Promise<Map<string, number>>;
 
   insertManifest(manifest: StoredManifest): Promise<void>;
   /** The same order, signed by another key. */
@@ -246,7 +248,14 @@ function keysOf(db: Kysely<Tables>, tenant_id: string): Keys {
 
 type Orders = Pick<
   ServersRepository,
-  'assign' | 'assignments' | 'insertManifest' | 'replaceEnvelope' | 'manifest' | 'heads' | 'recentManifests'
+  | 'assign'
+  | 'assignments'
+  | 'countAssigned'
+  | 'insertManifest'
+  | 'replaceEnvelope'
+  | 'manifest'
+  | 'heads'
+  | 'recentManifests'
 >;
 
 /** Empty for what was sent before servers had labels. */
@@ -350,6 +359,17 @@ function ordersOf(db: Kysely<Tables>, tenant_id: string): Orders {
           ? await query.where('config_id', '=', filter.configId).execute()
           : await inChunks(filter.serverIds, async (some) => await query.where('server_id', 'in', some).execute());
       return rows.map(({ facts, ...row }) => ({ ...row, facts: readFacts(facts) }));
+    },
+    async countAssigned(configIds) {
+      if (configIds.length === 0) return new Map();
+      const rows = await db
+        .selectFrom('server_assignments')
+        .select(({ fn }) => ['config_id', fn.count<number>('server_id').as('servers')])
+        .where('tenant_id', '=', tenant_id)
+        .where('config_id', 'in', configIds)
+        .groupBy('config_id')
+        .execute();
+      return new Map(rows.map(({ config_id, servers }) => [config_id, servers]));
     },
     async insertManifest(manifest) {
       await db
