@@ -52,14 +52,24 @@ async function startOrigin(): Promise<Origin> {
   return origin;
 }
 
-/** A loopback port that was free a moment ago. */
+/**
+ * A loopback port that nobody listens on now. Below those that agents choose for slots (20,000 on) and that Linux gives to
+ * outgoing connections (32,768 on): what runs beside a test takes those before the engine binds its own.
+ */
 export async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = 10_000 + Math.floor(Math.random() * 9_900);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port was found');
 }
+
+const isFree = async (port: number): Promise<boolean> =>
+  await new Promise((resolve) => {
+    const server = createTcpServer();
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
+  });
 
 /** Overlays made in this process: a child for each would only slow a test down. */
 const overlayHere: RunOverlay = async ({ input, output, slot }) => {
@@ -170,7 +180,8 @@ export async function openRig(): Promise<Rig> {
         overlay: overlayHere,
         ...deps,
         settings: {
-          start_ms: 3000,
+          // For a machine that stands still for a moment; who means an engine that never gets ready says less.
+          start_ms: 15_000,
           verify_ms: 1500,
           watch_every_ms: 50,
           poll_ms: 20,

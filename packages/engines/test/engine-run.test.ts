@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { checkReferences, renderSingBox } from '../src/sing-box/render.ts';
 import { overlay, singBox, type Slot } from '../src/sing-box/run.ts';
@@ -16,8 +17,20 @@ const slotOf = async (mode: Slot['mode']): Promise<Slot> => ({
   once: [],
 });
 
-const ask = async ({ control }: Slot, secret: string, path: string, init: RequestInit = {}): Promise<Response> =>
-  await fetch(`http://${control.address}${path}`, { ...init, headers: singBox.control.header(secret) });
+const isRefused = (error: unknown): boolean => (error as { cause?: { code?: string } }).cause?.code === 'ECONNREFUSED';
+
+/** An engine says that it has started a moment before its control API listens. */
+async function ask({ control }: Slot, secret: string, path: string, init: RequestInit = {}): Promise<Response> {
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    try {
+      return await fetch(`http://${control.address}${path}`, { ...init, headers: singBox.control.header(secret) });
+    } catch (error) {
+      if (!isRefused(error) || performance.now() > deadline) throw error;
+      await setTimeout(20);
+    }
+  }
+}
 
 describe.each(engines)('$name', (engine) => {
   test('serves with a live overlay, and tells the new secret from the old', async () => {

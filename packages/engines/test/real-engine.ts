@@ -102,13 +102,21 @@ async function untilStarted(engine: ChildProcess): Promise<string> {
   return said;
 }
 
-/** A port that nobody listens on now. */
+/**
+ * A loopback port that nobody listens on now. Below those that agents choose for slots (20,000 on) and that Linux gives to
+ * outgoing connections (32,768 on): what runs beside a test takes those before the engine binds its own.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = 10_000 + Math.floor(Math.random() * 9_900);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port was found');
 }
+
+const isFree = async (port: number): Promise<boolean> =>
+  await new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
+  });

@@ -1,5 +1,4 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -86,13 +85,21 @@ export async function started({ stderr }: ChildProcess): Promise<string[]> {
   throw new Error(lines.at(-1) ?? 'it ended without a word');
 }
 
-/** A port that nobody listens on now. */
+/**
+ * A loopback port that nobody listens on now. Below those that agents choose for slots (20,000 on) and that Linux gives to
+ * outgoing connections (32,768 on): what runs beside a test takes those before the engine binds its own.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = 10_000 + Math.floor(Math.random() * 9_900);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port was found');
 }
+
+const isFree = async (port: number): Promise<boolean> =>
+  await new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
+  });
